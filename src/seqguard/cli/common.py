@@ -1,0 +1,133 @@
+"""What the commands share: connection, selection, timeouts, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seqguard import pg
+from seqguard.selection import Selection
+
+if TYPE_CHECKING:
+    from seqguard.pg import Connection
+
+Command = Callable[..., Any]
+
+_UNITS = {"": 1, "ms": 1, "s": 1_000, "min": 60_000}
+
+
+class Duration(click.ParamType[int]):
+    """A time as PostgreSQL writes it: 500ms, 2s, 1min, or plain milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Milliseconds."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+) ?(ms|s|min|)", value)
+        if not match:
+            self.fail(f"{value!r} is no time: write 500ms, 2s or 1min", param, ctx)
+        return int(match[1]) * _UNITS[match[2]]
+
+
+def looks_like_conninfo(word: str) -> bool:
+    """Whether a word can only be a connection string, not a table or a database."""
+    return "=" in word or word.startswith(("postgres://", "postgresql://"))
+
+
+def conninfo_of(word: str) -> str:
+    """A connection string; a plain word is a database, as for psql."""
+    from psycopg.conninfo import make_conninfo
+
+    return word if not word or looks_like_conninfo(word) else make_conninfo(dbname=word)
+
+
+@contextlib.contextmanager
+def connected(conninfo: str) -> Iterator[Connection]:
+    """A connection for one command."""
+    with contextlib.closing(pg.connect(conninfo_of(conninfo))) as connection:
+        yield connection
+
+
+def selecting(command: Command) -> Command:
+    """Add the options that choose tables; the command gets `selection`."""
+
+    @click.option("-n", "--schema", multiple=True, metavar="PATTERN", help="Only tables in these schemas.")
+    @click.option("-t", "--table", multiple=True, metavar="PATTERN", help="Only these tables.")
+    @click.option("--exclude-table", multiple=True, metavar="PATTERN", help="Not these tables.")
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, schema: tuple[str, ...], table: tuple[str, ...], exclude_table: tuple[str, ...], **options: Any
+    ) -> Any:
+        return command(*args, selection=Selection(schema, table, exclude_table), **options)
+
+    return wrapped
+
+
+def timed(lock: str = "1s", statement: str = "0") -> Callable[[Command], Command]:
+    """Add the timeouts; the command gets `timeouts`."""
+
+    def decorate(command: Command) -> Command:
+        @click.option(
+            "--lock-timeout",
+            type=Duration(),
+            default=lock,
+            show_default=True,
+            help="Wait no longer for a lock: 500ms, 2s; 0 waits for ever.",
+        )
+        @click.option(
+            "--statement-timeout",
+            type=Duration(),
+            default=statement,
+            show_default=True,
+            help="Let no statement run longer: 30s, 5min; 0 sets no bound.",
+        )
+        @functools.wraps(command)
+        def wrapped(*args: Any, lock_timeout: int, statement_timeout: int, **options: Any) -> Any:
+            return command(*args, timeouts=pg.Timeouts(lock_timeout, statement_timeout), **options)
+
+        return wrapped
+
+    return decorate
+
+
+def formatted(*formats: str) -> Callable[[Command], Command]:
+    """Add --format; the command gets `output`."""
+    return click.option(
+        "--format",
+        "output",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to print the result.",
+    )
+
+
+class Progress:
+    """A progress bar on a terminal, nothing elsewhere. Shown only for work of some size."""
+
+    NOTICEABLE = 500
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._bar: Any = None
+
+    def expect(self, count: int) -> None:
+        """So much is to be done."""
+        if count >= self.NOTICEABLE and sys.stderr.isatty():
+            self._bar = click.progressbar(length=count, label=self._label, file=sys.stderr)
+            self._bar.render_progress()
+
+    def advance(self, count: int) -> None:
+        """So much more is done."""
+        if self._bar:
+            self._bar.update(count)
+            if self._bar.finished:
+                self._bar.render_finish()

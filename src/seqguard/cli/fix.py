@@ -1,0 +1,57 @@
+"""seqguard fix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from seqguard.cli.common import Progress, connected, formatted, selecting, timed
+from seqguard.errors import SeqguardError
+
+if TYPE_CHECKING:
+    from seqguard.pg import Timeouts
+    from seqguard.selection import Selection
+
+
+@click.command()
+@click.argument("conninfo", default="")
+@selecting
+@timed(lock="500ms", statement="1min")
+@formatted("table", "json")
+@click.option("--dry-run", is_flag=True, help="Print the SQL that would run, for psql.")
+@click.option("--margin", type=click.IntRange(0), default=0, help="Leave so many values free beyond the data.")
+@click.pass_context
+def fix(
+    context: click.Context,
+    conninfo: str,
+    selection: Selection,
+    timeouts: Timeouts,
+    output: str,
+    dry_run: bool,
+    margin: int,
+) -> None:
+    """Move the sequences that are behind forward: exactly, never backwards, on a live database.
+
+    Each sequence is moved on its own; one that is locked, dropped or at its limit does not
+    stop the others. Exit code 0 when every sequence is ok afterwards, else 1.
+    """
+    import seqguard
+    from seqguard import pg
+    from seqguard.render import as_json, as_sql, as_table
+
+    reading, moving = Progress("reading"), Progress("moving")
+    with connected(conninfo) as connection:
+        found = seqguard.check(
+            connection, selection, timeouts=timeouts, expect=reading.expect, progress=reading.advance
+        )
+        if dry_run:
+            click.echo(as_sql.repairs(found, margin, timeouts.lock))
+            context.exit(0 if found.in_sync else 1)
+        if found.with_status("behind") and pg.server(connection).read_only:
+            raise SeqguardError("this server is read-only (a standby?): run fix on the primary")
+        report = seqguard.fix(
+            connection, found, margin=margin, timeouts=timeouts, expect=moving.expect, progress=moving.advance
+        )
+    click.echo(as_json.report(report) if output == "json" else as_table.fix(report))
+    context.exit(0 if report.in_sync else 1)

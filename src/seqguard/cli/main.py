@@ -1,0 +1,96 @@
+"""The entry point: command group, exit codes, signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from seqguard.cli.check import check
+from seqguard.cli.demo import demo
+from seqguard.cli.fix import fix
+from seqguard.cli.guard import guard
+from seqguard.cli.script import script
+from seqguard.cli.unguard import unguard
+from seqguard.errors import SeqguardError
+from seqguard.version import __version__
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+FOUND, COULD_NOT_RUN = 1, 2
+
+
+@click.group(
+    context_settings={"auto_envvar_prefix": "SEQGUARD", "help_option_names": ["-h", "--help"]},
+    epilog="Exit code: 0 in sync or done, 1 findings or some left undone, 2 could not run.",
+)
+@click.version_option(__version__)
+def cli() -> None:
+    """Keep PostgreSQL sequences ahead of the columns that they feed.
+
+    check finds every sequence that has fallen behind its data, fix moves it forward, guard
+    installs triggers that keep it there whoever inserts.
+
+    CONNINFO is a connection string or URI as psql takes it. Without one, libpq's environment
+    variables (PGHOST, PGDATABASE, PGSERVICE, ...) and ~/.pgpass apply. Keep passwords there.
+    """
+
+
+for _command in (check, fix, guard, unguard, script, demo):
+    cli.add_command(_command)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM. A KeyboardInterrupt, because that makes the driver cancel what the server runs."""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0, 1 or 2 as documented, 130 and 143 on signals."""
+    signal.signal(signal.SIGTERM, _terminate)
+    options: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}
+    try:
+        sys.exit(cli.main(arguments, prog_name="seqguard", standalone_mode=False, **options))
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(COULD_NOT_RUN)
+    except (click.Abort, KeyboardInterrupt) as interruption:
+        terminated = isinstance(interruption.__context__ or interruption, Terminated)
+        sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
+    except SeqguardError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        sys.stdout = None
+        sys.exit(128 + signal.SIGPIPE)
+    except Exception as error:
+        if not _is_database_error(error):
+            raise
+        _fail(_explain(error))
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"seqguard: {message}", err=True)
+    sys.exit(COULD_NOT_RUN)
+
+
+def _is_database_error(error: Exception) -> bool:
+    if "psycopg" not in sys.modules:
+        return False
+    import psycopg
+
+    return isinstance(error, psycopg.Error)
+
+
+def _explain(error: Exception) -> str:
+    from seqguard import pg
+
+    return pg.explain(error)

@@ -1,0 +1,1 @@
+"""seqguard demo: the story, told on a throwaway server."""

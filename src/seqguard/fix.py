@@ -1,0 +1,166 @@
+"""fix: move forward the sequences that are behind, each on its own, and check them again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from seqguard import pg
+from seqguard.check import BATCH, Progress, check, read
+from seqguard.model import FedColumn, Repair, Report, SequenceReport
+from seqguard.rules import report_on, with_margin
+from seqguard.script import sql_file
+from seqguard.selection import Selection
+
+if TYPE_CHECKING:
+    from seqguard.pg import Connection
+
+STEPS = 10_000
+"""Up to so many values are drawn by nextval, which waits for nobody: 5 ms at most."""
+STEPS_OF_A_STRANGER = 10_000_000
+"""The same for one who does not own the sequence and so cannot lock it: a few seconds."""
+ATTEMPTS = 5
+
+Method = Literal["step", "lock"]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A repair as planned: how to bring a sequence to its target, or why it cannot be done."""
+
+    sequence: str
+    fact: FedColumn
+    target: int
+    method: Method | None
+    problem: str | None = None
+
+
+def plan(report: Report, margin: int = 0) -> list[Move]:
+    """The moves that bring forward what the report finds behind. No I/O."""
+    return [_move(with_margin(sequence, margin)) for sequence in report.with_status("behind")]
+
+
+def _move(sequence: SequenceReport) -> Move:
+    fact = sequence.facts[0]
+    assert sequence.target is not None
+    if fact.cache == 1 and sequence.steps <= (STEPS if fact.is_owner else STEPS_OF_A_STRANGER):
+        return Move(sequence.sequence, fact, sequence.target, "step")
+    if fact.is_owner:
+        return Move(sequence.sequence, fact, sequence.target, "lock")
+    problem = f"only its owner {fact.sequence_owner} can move it {sequence.steps} steps: run fix as that role"
+    return Move(sequence.sequence, fact, sequence.target, None, problem)
+
+
+def repair_sql(move: Move) -> str:
+    """The statement that carries a move out; psql can run it as it stands, once or twice."""
+    return pg.text(_statement(move))
+
+
+def _statement(move: Move) -> pg.Query:
+    name = pg.literal(move.sequence)
+    if move.method == "step":
+        return pg.template(
+            "step_forward",
+            name=name,
+            sequence=pg.identifier(move.fact.sequence_schema, move.fact.sequence_name),
+            increment=pg.literal(move.fact.increment),
+            target=pg.literal(move.target),
+        )
+    return pg.do_block(
+        sql_file("install/move_forward"), moving=("regclass", name), target=("int8", pg.literal(move.target))
+    )
+
+
+def fix(
+    connection: Connection,
+    report: Report | None = None,
+    selection: Selection = Selection(),
+    *,
+    margin: int = 0,
+    timeouts: pg.Timeouts = pg.Timeouts(),
+    progress: Progress | None = None,
+    expect: Progress | None = None,
+) -> Report:
+    """Move every sequence that is behind forward, exactly and never backwards.
+
+    Works on what `report` found, or on a check of its own. Afterwards the next value is
+    furthest + increment, with `margin` values skipped beyond that. What cannot be done is
+    told in the sequence's `repair.problem`, and the rest is done all the same. Returns the
+    report with the moved sequences read and judged anew.
+
+    nextval and setval are not undone by a rollback of the caller's transaction.
+    """
+    report = report or check(connection, selection, timeouts=timeouts)
+    moves = plan(report, margin)
+    if expect:
+        expect(len(moves))
+    problems = _carry_out(connection, moves, timeouts, progress)
+    done = {move.sequence: Repair(move.target, problems.get(move.sequence)) for move in moves}
+    return _verified(connection, report, done, timeouts)
+
+
+def _carry_out(
+    connection: Connection, moves: Sequence[Move], timeouts: pg.Timeouts, progress: Progress | None
+) -> dict[str, str]:
+    """Do every move; return what went wrong, by sequence."""
+    problems = {move.sequence: move.problem for move in moves if move.problem}
+    steps = [move for move in moves if move.method == "step"]
+    batches = [steps[i : i + BATCH] for i in range(0, len(steps), BATCH)]
+    for batch in [*batches, *([move] for move in moves if move.method == "lock")]:
+        problems |= _do_batch(connection, batch, timeouts)
+        if progress:
+            progress(len(batch))
+    return problems
+
+
+def _do_batch(connection: Connection, batch: Sequence[Move], timeouts: pg.Timeouts) -> dict[str, str]:
+    """Do some moves in one transaction; when it fails, one by one. Doing one twice does no harm."""
+    import psycopg
+
+    def attempt() -> None:
+        with pg.writing(connection, timeouts) as cursor:
+            cursor.execute(pg.statements(_statement(move) for move in batch))
+
+    try:
+        retried(attempt)
+    except psycopg.Error as error:
+        if pg.is_lost(connection):
+            raise
+        if len(batch) == 1:
+            return {batch[0].sequence: pg.explain(error)}
+        return {name: text for move in batch for name, text in _do_batch(connection, [move], timeouts).items()}
+    return {}
+
+
+def retried(attempt: Callable[[], None]) -> None:
+    """Call until it succeeds, again only after a lock timeout or a deadlock, with growing pauses."""
+    import psycopg
+
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            return attempt()
+        except psycopg.Error as error:
+            if error.sqlstate not in pg.RETRIED or number == ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0.05, 0.1) * 2**number)  # noqa: S311
+
+
+def _verified(
+    connection: Connection, report: Report, done: dict[str, Repair], timeouts: pg.Timeouts
+) -> Report:
+    """The report with every sequence in `done` read again."""
+    again = [sequence for sequence in report.sequences if sequence.sequence in done]
+    readings = iter(read(connection, [fact for sequence in again for fact in sequence.facts], timeouts))
+    judged = {
+        sequence.sequence: replace(
+            report_on(sequence.facts, tuple(next(readings) for _ in sequence.facts)),
+            repair=done[sequence.sequence],
+        )
+        for sequence in again
+    }
+    return replace(
+        report, sequences=tuple(judged.get(sequence.sequence, sequence) for sequence in report.sequences)
+    )

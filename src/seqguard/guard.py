@@ -1,0 +1,177 @@
+"""guard: install, list and remove the triggers that keep sequences ahead of their columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seqguard import pg
+from seqguard.catalog import selected_columns
+from seqguard.errors import SeqguardError
+from seqguard.fix import fix, retried
+from seqguard.model import FedColumn, Guard
+from seqguard.script import installation, installed_version
+from seqguard.selection import Selection
+
+if TYPE_CHECKING:
+    from seqguard.check import Progress
+    from seqguard.model import Report
+    from seqguard.pg import Connection
+
+
+def guards(
+    connection: Connection,
+    *tables: str,
+    selection: Selection = Selection(),
+    timeouts: pg.Timeouts = pg.Timeouts(),
+) -> tuple[Guard, ...]:
+    """The guard on every selected fed column: its state, and why there can be none.
+
+    Raises SeqguardError for a table or pattern that matches nothing.
+    """
+    facts = selected_columns(connection, selection.also(tables), timeouts)
+    return tuple(_guard(fact) for fact in facts if selection.also(tables).chooses(fact))
+
+
+def _guard(fact: FedColumn, problem: str | None = None) -> Guard:
+    assert fact.table and fact.column and fact.guard_state
+    return Guard(
+        fact.table, fact.column, fact.sequence, fact.guard_name, fact.guard_state, problem or fact.unguardable
+    )
+
+
+def guard(
+    connection: Connection,
+    *tables: str,
+    selection: Selection = Selection(),
+    timeouts: pg.Timeouts = pg.Timeouts(),
+    progress: Progress | None = None,
+    expect: Progress | None = None,
+) -> tuple[Guard, ...]:
+    """Install a guard on every selected fed column, then repair what is behind.
+
+    Installs or updates schema seqguard first. Each table is locked against writes for an
+    instant, in a transaction of its own unless the caller is in one. A table that cannot be
+    guarded is told in the guard's `problem`; the others are guarded all the same.
+
+    Raises SeqguardError when the schema cannot be installed, or for a table that matches nothing.
+    """
+    chosen = selection.also(tables)
+    facts = selected_columns(connection, chosen, timeouts)
+    install(connection, timeouts)
+    wanted = [fact for fact in facts if chosen.chooses(fact) and not fact.unguardable]
+    todo = dict.fromkeys(fact.table_oid for fact in wanted if fact.guard_state != "installed")
+    if expect:
+        expect(len(todo))
+    problems: dict[int | None, str | None] = {}
+    for table_oid in todo:
+        problems[table_oid] = _install_guard(connection, table_oid, timeouts)
+        if progress:
+            progress(1)
+    problems |= _left_behind(fix(connection, selection=chosen, timeouts=timeouts))
+    after = selected_columns(connection, chosen, timeouts)
+    return tuple(_guard(fact, problems.get(fact.table_oid)) for fact in after if chosen.chooses(fact))
+
+
+def _install_guard(connection: Connection, table_oid: int | None, timeouts: pg.Timeouts) -> str | None:
+    """Guard one table; return why not."""
+    return _attempt(connection, "SELECT seqguard.guard(%s)", [table_oid], timeouts)
+
+
+def _attempt(
+    connection: Connection, query: str, parameters: list[object], timeouts: pg.Timeouts
+) -> str | None:
+    import psycopg
+
+    try:
+        retried(lambda: pg.execute(connection, query, parameters, timeouts))
+    except psycopg.Error as error:
+        if pg.is_lost(connection):
+            raise
+        return pg.explain(error)
+    return None
+
+
+def _left_behind(report: Report) -> dict[int | None, str | None]:
+    """Why sequences are not in sync after the repair, by table."""
+    return {
+        fact.table_oid: f"{sequence.sequence} is {sequence.status}: {problem}"
+        for sequence in report.with_status("behind")
+        for fact in sequence.facts
+        if (problem := sequence.repair and sequence.repair.problem)
+    }
+
+
+def unguard(
+    connection: Connection,
+    *tables: str,
+    selection: Selection = Selection(),
+    timeouts: pg.Timeouts = pg.Timeouts(),
+) -> tuple[Guard, ...]:
+    """Remove the guards of the selected tables. Returns them as they were, with `problem` where it failed."""
+    chosen = selection.also(tables)
+    facts = [fact for fact in selected_columns(connection, chosen, timeouts) if chosen.chooses(fact)]
+    guarded = [fact for fact in facts if fact.guard_name]
+    problems = {
+        oid: _attempt(connection, "SELECT seqguard.unguard(%s)", [oid], timeouts)
+        for oid in dict.fromkeys(fact.table_oid for fact in guarded)
+    }
+    return tuple(
+        replace(_guard(fact), problem=problem) if (problem := problems[fact.table_oid]) else _removed(fact)
+        for fact in guarded
+    )
+
+
+def _removed(fact: FedColumn) -> Guard:
+    return replace(_guard(fact), state="missing")
+
+
+def uninstall(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts()) -> tuple[Guard, ...]:
+    """Remove every guard, the event trigger and schema seqguard. Returns the guards that were there.
+
+    Each table's guard goes in a transaction of its own. The schema stays when one could not be removed.
+    """
+    state = pg.installation(connection)
+    if not state.exists:
+        return ()
+    removed = unguard(connection, timeouts=timeouts)
+    if not any(gone.problem for gone in removed):
+        drop = "DROP EXTENSION seqguard CASCADE" if state.is_extension else "DROP SCHEMA seqguard CASCADE"
+        problem = _attempt(connection, drop, [], timeouts)
+        if problem:
+            raise SeqguardError(f"cannot remove schema seqguard: {problem}")
+    return removed
+
+
+def install(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts()) -> bool:
+    """Create schema seqguard or bring it up to date. Returns whether there was anything to do.
+
+    Raises SeqguardError, and says who can, when the role of the connection may not.
+    """
+    state = pg.installation(connection)
+    if state.exists and not state.is_owner:
+        raise SeqguardError(f"schema seqguard belongs to {state.owner}: run guard as that role or a superuser")
+    if not state.exists and not state.may_create:
+        raise SeqguardError(
+            f"role {connection.info.user} may not create schema seqguard:"
+            f" GRANT CREATE ON DATABASE {connection.info.dbname} TO {connection.info.user}"
+        )
+    if state.exists and pg.installed_version(connection) == installed_version():
+        return False
+    pg.install(connection, installation(), timeouts)
+    return True
+
+
+def guard_new_tables(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts()) -> None:
+    """Install the event trigger that guards tables as they are created and follows DDL.
+
+    Raises SeqguardError for one who is not a superuser: PostgreSQL lets nobody else.
+    """
+    if not pg.is_superuser(connection):
+        raise SeqguardError(
+            f"event triggers need a superuser, and {connection.info.user} is not one:"
+            " run guard --new-tables as a superuser, or guard after each migration"
+        )
+    install(connection, timeouts)
+    pg.execute(connection, "SELECT seqguard.guard_new_tables()", [], timeouts)
+

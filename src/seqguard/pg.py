@@ -1,0 +1,300 @@
+"""The only module that talks to the driver. psycopg is imported when first needed: it takes long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from functools import cache
+from itertools import count, dropwhile
+from typing import TYPE_CHECKING, Any, LiteralString, cast
+
+from seqguard.errors import SeqguardError
+from seqguard.model import FedColumn
+from seqguard.script import sql_file
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg import sql
+
+    Connection = psycopg.Connection[Any]
+    Query = sql.Composable
+
+OLDEST_SERVER = 130000
+RETRIED = frozenset({"55P03", "40P01"})
+"""SQLSTATEs worth another try: lock not available, deadlock detected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Limits on each statement in milliseconds, 0 for none."""
+
+    lock: int = 1_000
+    statement: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What is at the other end of a connection."""
+
+    version: str
+    database: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Schema seqguard in a database, and what the role of the connection may do with it."""
+
+    exists: bool
+    is_owner: bool
+    owner: str | None
+    is_extension: bool
+    may_create: bool
+
+
+def connect(conninfo: str) -> Connection:
+    """Open an autocommit connection the way every libpq client does.
+
+    Raises SeqguardError, without the password, when there is none to be had.
+    """
+    import psycopg
+
+    try:
+        connection = psycopg.connect(
+            conninfo, autocommit=True, prepare_threshold=None, fallback_application_name="seqguard"
+        )
+    except psycopg.Error as error:
+        raise SeqguardError(f"cannot connect: {_without_secrets(error, conninfo)}") from None
+    require_version(connection)
+    return connection
+
+
+def require_version(connection: Connection) -> None:
+    """Raise SeqguardError on a server older than PostgreSQL 13."""
+    version = connection.info.server_version
+    if version < OLDEST_SERVER:
+        raise SeqguardError(f"this server is PostgreSQL {version // 10000}; seqguard needs 13 or newer")
+
+
+def _without_secrets(error: psycopg.Error, conninfo: str) -> str:
+    from psycopg.conninfo import conninfo_to_dict
+
+    message = explain(error)
+    try:
+        password = str(conninfo_to_dict(conninfo).get("password") or "")
+    except Exception:  # a string that libpq cannot read: whatever it quotes may be the password
+        return re.sub(r'"[^"]*"', '"..."', message)
+    return message.replace(password, "***") if password else message
+
+
+def explain(error: Exception) -> str:
+    """A database error on one line: message, then hint."""
+    diagnostic = getattr(error, "diag", None)
+    message = (diagnostic and diagnostic.message_primary) or str(error)
+    hint = (diagnostic and diagnostic.message_hint) or ""
+    return " ".join(f"{message}. {hint}".split()).strip(". ") if hint else " ".join(message.split())
+
+
+def server(connection: Connection) -> Server:
+    """Version, database, and whether nothing can be written here."""
+    require_version(connection)
+    return Server(*_row(connection, _statement("server")))
+
+
+def fed_columns(connection: Connection, timeouts: Timeouts) -> list[FedColumn]:
+    """Every sequence and every column that it feeds, as sql/fed_columns.sql finds them."""
+    with reading(connection, timeouts) as cursor:
+        cursor.execute(_statement("fed_columns"))
+        names = [column.name for column in cursor.description or ()]
+        assert set(names) == {field.name for field in fields(FedColumn)}
+        return [FedColumn(**dict(zip(names, row, strict=True))) for row in cursor]
+
+
+def relations(connection: Connection, timeouts: Timeouts) -> list[tuple[str, str, str]]:
+    """Schema, name and relkind of every relation."""
+    with reading(connection, timeouts) as cursor:
+        return cursor.execute(_statement("relations")).fetchall()
+
+
+def installation(connection: Connection) -> Installation:
+    """What there is of schema seqguard."""
+    return Installation(*_row(connection, _statement("installation")))
+
+
+def installed_version(connection: Connection) -> str | None:
+    """What seqguard.version() answers, None when it does not."""
+    import psycopg
+
+    try:
+        with connection.transaction():
+            return str(_row(connection, "SELECT seqguard.version()")[0])
+    except psycopg.Error:
+        return None
+
+
+def install(connection: Connection, statements: str, timeouts: Timeouts) -> None:
+    """Run the installation in one transaction, one installer at a time."""
+    with writing(connection, timeouts) as cursor:
+        cursor.execute("SELECT pg_catalog.pg_advisory_xact_lock(8317985137926545)")
+        cursor.execute(cast("LiteralString", statements))
+
+
+def is_superuser(connection: Connection) -> bool:
+    """Whether the role of the connection is a superuser."""
+    return bool(_row(connection, "SELECT pg_catalog.current_setting('is_superuser')::pg_catalog.bool")[0])
+
+
+def execute(connection: Connection, query: str, parameters: Sequence[object], timeouts: Timeouts) -> None:
+    """Run one statement in a transaction of its own, or in the caller's."""
+    with writing(connection, timeouts) as cursor:
+        cursor.execute(cast("LiteralString", query), parameters)
+
+
+@contextmanager
+def reading(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Cursor[Any]]:
+    """A (sub)transaction that is rolled back: its locks and its settings go with it.
+
+    row_security is off: a query that a policy would filter fails instead.
+    """
+    from psycopg.rows import tuple_row
+
+    with connection.transaction(force_rollback=True), connection.cursor(row_factory=tuple_row) as cursor:
+        _pin(cursor, timeouts, row_security="off")
+        yield cursor
+
+
+@contextmanager
+def writing(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Cursor[Any]]:
+    """A (sub)transaction that is committed, with a pinned search_path while it lasts."""
+    from psycopg.rows import tuple_row
+
+    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        before = _pin(cursor, timeouts)
+        yield cursor
+        _set(cursor, before)
+
+
+def _pin(cursor: psycopg.Cursor[Any], timeouts: Timeouts, **settings: str) -> dict[str, str]:
+    wanted = {
+        "search_path": "pg_catalog, pg_temp",
+        "lock_timeout": str(timeouts.lock),
+        "statement_timeout": str(timeouts.statement),
+        **settings,
+    }
+    return _set(cursor, wanted)
+
+
+def _set(cursor: psycopg.Cursor[Any], settings: Mapping[str, str]) -> dict[str, str]:
+    """Set until the end of the transaction; return what was set before."""
+    cursor.execute(
+        "SELECT k, pg_catalog.current_setting(k), pg_catalog.set_config(k, v, true)"
+        " FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS s (k, v)",
+        [list(settings), list(settings.values())],
+    )
+    return {name: before for name, before, _ in cursor}
+
+
+def is_lost(connection: Connection) -> bool:
+    """Whether the connection is of no more use."""
+    return connection.closed or connection.broken
+
+
+def template(name: str, /, **parts: sql.Composable) -> sql.Composed:
+    """seqguard/sql/NAME.sql with its {names} filled in by the driver's own quoting."""
+    from psycopg import sql
+
+    return sql.SQL(_statement(name)).format(**parts)
+
+
+@cache
+def _statement(name: str) -> LiteralString:
+    """An SQL file without the comment at its top."""
+    lines = sql_file(name).splitlines()
+    return cast("LiteralString", "\n".join(dropwhile(lambda line: line.startswith("--"), lines)))
+
+
+def identifier(*names: str) -> sql.Composable:
+    """A name, qualified if several parts are given."""
+    from psycopg import sql
+
+    return sql.Identifier(*names)
+
+
+def literal(value: object) -> sql.Composable:
+    """A constant."""
+    from psycopg import sql
+
+    return sql.Literal(value)
+
+
+def read_batch(
+    connection: Connection, facts: Mapping[int, FedColumn], timeouts: Timeouts
+) -> list[tuple[int, Decimal | None, int | None, bool | None]]:
+    """The furthest value of each numbered fed column and the state of its sequence.
+
+    Each pair is read in one statement: its snapshot is older than its look at the sequence,
+    so that a value drawn meanwhile is in the sequence, not in the data. The queries come from
+    sql/fed_columns.sql, quoted by the server.
+    """
+    query = "\nUNION ALL\n".join(
+        f"SELECT {number:d}, ({_furthest_query(fact)})::pg_catalog.numeric, s.last_value, s.is_called"
+        f" FROM {fact.state_source} AS s"
+        for number, fact in facts.items()
+    )
+    with reading(connection, timeouts) as cursor:
+        return cursor.execute(cast("LiteralString", query)).fetchall()
+
+
+def _furthest_query(fact: FedColumn) -> str:
+    return "NULL" if fact.column_unreadable else fact.furthest_query or "NULL"
+
+
+def statements(queries: Iterable[sql.Composable]) -> sql.Composed:
+    """Several statements, to be sent at once."""
+    from psycopg import sql
+
+    return sql.SQL(";\n").join(queries)
+
+
+def do_block(function: str, /, **parameters: tuple[str, sql.Composable]) -> sql.Composed:
+    """An anonymous block with the body of an installed function, its parameters as constants.
+
+    function is the text of a CREATE FUNCTION statement; parameters are name=(type, value).
+    """
+    from psycopg import sql
+
+    body = function.split("$function$")[1].strip()
+    block = sql.SQL("<<parameters>>\nDECLARE\n{}BEGIN\n{};\nEND").format(
+        sql.Composed(
+            sql.SQL("    {} CONSTANT pg_catalog.{} := {};\n").format(
+                sql.Identifier(name), sql.Identifier(type_name), value
+            )
+            for name, (type_name, value) in parameters.items()
+        ),
+        sql.SQL(cast("LiteralString", body)),
+    )
+    quote = sql.SQL(cast("LiteralString", _dollar_quote(text(block))))
+    return sql.SQL("DO {}\n{}\n{}").format(quote, block, quote)
+
+
+def _dollar_quote(quoted: str) -> str:
+    """A dollar quote that does not occur in what it is to quote: names can hold anything."""
+    candidates = (f"$seqguard{number or ''}$" for number in count())
+    return next(quote for quote in candidates if quote not in quoted)
+
+
+def text(query: sql.Composable) -> str:
+    """A query as psql would take it."""
+    return query.as_string(None)
+
+
+def _row(connection: Connection, query: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
+    from psycopg.rows import tuple_row
+
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(cast("LiteralString", query), parameters).fetchone()
+    assert row is not None
+    return row

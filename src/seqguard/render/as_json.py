@@ -1,0 +1,42 @@
+"""Results as JSON: one object, stable keys, names as format('%I.%I') prints them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from seqguard.model import Guard, Report, SequenceReport
+
+_NOT_SHOWN = ("facts", "steps")
+
+
+def report(result: Report) -> str:
+    """A report of check or fix. Integers are exact, some beyond 2**53."""
+    return _dump(
+        {
+            "server_version": result.server_version,
+            "database": result.database,
+            "summary": result.summary,
+            "sequences": [_sequence(sequence) for sequence in result.sequences],
+        }
+    )
+
+
+def guards(result: Iterable[Guard]) -> str:
+    """A list of guards."""
+    return _dump({"guards": [asdict(guard) for guard in result]})
+
+
+def _sequence(sequence: SequenceReport) -> dict[str, Any]:
+    shown = {name: value for name, value in asdict(sequence).items() if name not in _NOT_SHOWN}
+    if sequence.repair is None:
+        del shown["repair"]
+    return shown
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,120 @@
+"""Results as text for people: what needs attention, a summary, and what to run next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from seqguard.model import Guard, Report, SequenceReport
+
+_COLOURS = {
+    "ok": "green",
+    "behind": "red",
+    "exhausted": "red",
+    "unreadable": "yellow",
+    "unjudged": "yellow",
+    "installed": "green",
+    "outdated": "yellow",
+    "disabled": "yellow",
+    "missing": "red",
+}
+_NOTED_STATUSES = ("exhausted", "unreadable", "unjudged")
+
+
+def check(report: Report, *, everything: bool = False) -> str:
+    """The verdicts that need attention, or all of them."""
+    shown = [s for s in report.sequences if everything or s.status != "ok"]
+    rows = [(s.sequence, _columns(s), _number(s.next_value), _number(s.furthest), s.status) for s in shown]
+    lines = _table(("sequence", "feeds", "next value", "furthest", "status"), rows, right=(2, 3), status=4)
+    return "\n".join([*lines, *_notes(shown, everything=everything), _summary(report), *_next_step(report)])
+
+
+def fix(report: Report) -> str:
+    """What was moved and what was left."""
+    moved = [s for s in report.sequences if s.repair and s.status == "ok"]
+    left = [s for s in report.sequences if s.status != "ok"]
+    lines = [f"{click.style('moved', fg='green')}  {s.sequence}: next value is {s.next_value}" for s in moved]
+    lines += [f"{click.style('left', fg='red')}   {s.sequence}: {_why_left(s)}" for s in left]
+    return "\n".join([*lines, f"{len(moved)} moved forward, {len(left)} left, {_in_sync(report)} in sync."])
+
+
+def guards(result: Sequence[Guard]) -> str:
+    """Guards with their state."""
+    rows = [(g.table, g.column, g.sequence, g.name or "", g.state) for g in result]
+    lines = _table(("table", "column", "sequence", "trigger", "guard"), rows, status=4)
+    notes = [f"  {g.table}.{g.column}: {g.problem}" for g in result if g.problem]
+    counts = ", ".join(
+        f"{count} {state}"
+        for state in ("installed", "outdated", "disabled", "missing", "unguardable")
+        if (count := sum(g.state == state for g in result))
+    )
+    return "\n".join([*lines, *notes, f"{len(result)} fed columns: {counts or 'no guard'}."])
+
+
+def unguarded(result: Sequence[Guard]) -> str:
+    """Guards that were removed, and those that could not be."""
+    lines = [
+        f"left     {g.name} on {g.table}: {g.problem}" if g.problem else f"removed  {g.name} on {g.table}"
+        for g in result
+    ]
+    return "\n".join([*lines, f"{sum(not g.problem for g in result)} guards removed."])
+
+
+def _columns(sequence: SequenceReport) -> str:
+    first, *others = [f"{c.table}.{c.column}" for c in sequence.columns] or ["(no column)"]
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _notes(shown: Iterable[SequenceReport], *, everything: bool) -> list[str]:
+    return [
+        f"  {sequence.sequence}: {note}"
+        for sequence in shown
+        for note in sequence.notes
+        if everything or sequence.status in _NOTED_STATUSES
+    ]
+
+
+def _summary(report: Report) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in report.summary.items() if count)
+    return f"{len(report.sequences)} sequences: {counts or 'none'}."
+
+
+def _next_step(report: Report) -> list[str]:
+    if report.summary["behind"]:
+        return ["Next: seqguard fix moves them forward; seqguard guard keeps them there."]
+    return []
+
+
+def _why_left(sequence: SequenceReport) -> str:
+    problem = (sequence.repair and sequence.repair.problem) or "; ".join(sequence.notes)
+    return f"{sequence.status}. {problem}" if problem else sequence.status
+
+
+def _in_sync(report: Report) -> int:
+    return report.summary["ok"]
+
+
+def _table(
+    head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, right: tuple[int, ...] = (), status: int
+) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+
+    def line(row: tuple[str, ...]) -> str:
+        cells = [
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        cells[status] = click.style(row[status], fg=_COLOURS.get(row[status]))
+        return "  ".join(cells).rstrip()
+
+    return [line(head), *(line(row) for row in rows)]

@@ -1,0 +1,235 @@
+-- Every sequence of this database, one row for each column that it feeds, and
+-- one row without a table for a sequence that feeds no column.
+--
+-- Parameters: none. Needs no privilege beyond reading the catalogs, takes no
+-- lock on any table, and runs on a standby.
+--
+-- Left out: what an extension owns, system schemas, temporary relations of other
+-- sessions, and partitions whose parent is fed by the same sequence (reading the
+-- parent reads them). Defaults are found by the oid of nextval in their parse
+-- tree, because nextval('name'::text) leaves no dependency behind.
+--
+-- furthest_query reads the value furthest along the sequence's direction; it is
+-- NULL where unjudged says why the column cannot be judged. last_value and is_called
+-- are read FROM state_source: reading the sequence itself takes twice as long as the
+-- function that PostgreSQL 18 has for it.
+WITH user_class AS (
+    SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relowner, c.relispartition, c.relpages,
+           n.oid AS nspoid, n.nspname
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'f', 'v', 'S')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'seqguard')
+      AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_depend AS e
+          WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND e.objid = c.oid AND e.deptype = 'e')
+), column_default AS (
+    SELECT d.oid, d.adrelid, d.adnum, x.expression, p.part,
+           COALESCE(pg_catalog.replace(p.part[2], '''''', ''''),
+                    pg_catalog.replace(p.part[3], '''''', '''')) AS written_name,
+           p.part[2] IS NOT NULL AS by_text
+    FROM pg_catalog.pg_attrdef AS d
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression
+        OFFSET 0) AS x
+    CROSS JOIN LATERAL (
+        -- before, the sequence named as text, the sequence named as regclass, after:
+        -- nothing but constants, ||, concat and casts may surround one nextval.
+        -- The plain form is told by hand, because the pattern costs 100 times as much.
+        SELECT CASE
+            WHEN x.expression LIKE 'nextval(''%''::regclass)'
+                 AND pg_catalog.strpos(pg_catalog.substr(x.expression, 9), '(') = 0
+                THEN ARRAY['', NULL, pg_catalog.substr(x.expression, 10, pg_catalog.length(x.expression) - 21), '']
+            ELSE pg_catalog.regexp_match(x.expression,
+                '^((?:[() ]|\|\||concat\(|, |''(?:[^'']|'''')*''|::text|::bpchar|::character varying|::character)*)'
+                'nextval\((?:\(''((?:[^'']|'''')*)''::text\)::regclass|''((?:[^'']|'''')*)''::regclass)\)'
+                '((?:[() ]|\|\||, |''(?:[^'']|'''')*''|::text|::bpchar|::character varying\(\d+\)|::character varying'
+                '|::character\(\d+\)|::character|::bigint|::integer|::smallint|::numeric)*)$')
+            END AS part
+        OFFSET 0) AS p
+    WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
+), feeding AS (
+    SELECT d.objid AS sequence_oid, d.refobjid AS table_oid, d.refobjsubid::pg_catalog.int2 AS attnum,
+           'identity'::pg_catalog.text AS kind, NULL::pg_catalog.text AS pattern,
+           true AS parsed, NULL::pg_catalog.text AS expression
+    FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      AND d.deptype = 'i' AND d.refobjsubid > 0
+    UNION
+    SELECT s.oid, f.adrelid, f.adnum,
+           CASE WHEN f.part IS NULL OR f.part[1] || f.part[4] ~ '''' THEN 'expression'
+                WHEN o.objid IS NOT NULL THEN 'serial'
+                ELSE 'default' END,
+           CASE WHEN f.part[1] || f.part[4] ~ '''' THEN
+               '^' || pg_catalog.regexp_replace(l.before, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g')
+               || '(-?[0-9]{1,30})'
+               || pg_catalog.regexp_replace(l.after, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g') || '$'
+           END,
+           f.part IS NOT NULL,
+           f.expression
+    FROM column_default AS f
+    JOIN pg_catalog.pg_class AS t ON t.oid = f.adrelid
+    JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
+    JOIN LATERAL (
+        SELECT d.refobjid AS oid
+        FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid
+          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid = 0
+        UNION
+        SELECT CASE
+            WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$' THEN COALESCE(
+                pg_catalog.to_regclass(pg_catalog.quote_ident(tn.nspname) || '.' || f.written_name),
+                pg_catalog.to_regclass('public.' || f.written_name))::pg_catalog.oid
+            WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
+                THEN pg_catalog.to_regclass(f.written_name)::pg_catalog.oid
+            END
+        WHERE f.by_text
+    ) AS s ON s.oid IS NOT NULL
+    LEFT JOIN pg_catalog.pg_depend AS o
+        ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = s.oid
+       AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       AND o.refobjid = f.adrelid AND o.refobjsubid = f.adnum AND o.deptype = 'a'
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.replace(COALESCE(pg_catalog.string_agg(b.m[1], ''), ''), '''''', '''') AS before
+        FROM pg_catalog.regexp_matches(f.part[1], '''((?:[^'']|'''')*)''', 'g') AS b (m)
+    ) AS lb
+    CROSS JOIN LATERAL (
+        SELECT lb.before,
+               pg_catalog.replace(COALESCE(pg_catalog.string_agg(a.m[1], ''), ''), '''''', '''') AS after
+        FROM pg_catalog.regexp_matches(f.part[4], '''((?:[^'']|'''')*)''', 'g') AS a (m)
+    ) AS l
+), typed AS (
+    SELECT f.*, COALESCE(b.typname, y.typname) AS type_name, a.attname,
+           CASE WHEN COALESCE(b.typname, y.typname) IN ('text', 'varchar', 'bpchar')
+                THEN COALESCE(f.pattern, '^(-?[0-9]{1,30})$') ELSE f.pattern END AS number_pattern
+    FROM feeding AS f
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.table_oid AND a.attnum = f.attnum
+    JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_type AS b ON y.typtype = 'd' AND b.oid = y.typbasetype
+), fed AS (
+    SELECT f.*, t.relname AS table_name, t.nspname AS table_schema, t.nspoid AS table_nspoid,
+           t.relkind, t.relpersistence AS table_persistence, t.relpages,
+           -- what a guard depends on apart from names, kept as the trigger's comment: count up
+           -- the figure when seqguard.guard_condition() changes
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 1, q.seqincrement > 0, f.number_pattern,
+               pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000)) AS guard_shape
+    FROM typed AS f
+    JOIN user_class AS t ON t.oid = f.table_oid AND t.relkind <> 'S'
+    JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = f.sequence_oid
+    WHERE NOT (t.relispartition AND EXISTS (
+        SELECT FROM pg_catalog.pg_inherits AS i
+        JOIN typed AS parent ON parent.table_oid = i.inhparent
+            AND parent.sequence_oid = f.sequence_oid AND parent.attname = f.attname
+        WHERE i.inhrelid = f.table_oid))
+), guard AS (
+    SELECT g.tgrelid, g.tgname, g.tgenabled, c.refobjsubid AS attnum, s.refobjid AS sequence_oid,
+           pg_catalog.obj_description(g.oid, 'pg_trigger') AS comment
+    FROM pg_catalog.pg_trigger AS g
+    JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid AND p.proname = 'advance'
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'seqguard'
+    LEFT JOIN pg_catalog.pg_depend AS c
+        ON c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
+       AND c.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       AND c.refobjid = g.tgrelid AND c.refobjsubid > 0
+    LEFT JOIN pg_catalog.pg_depend AS s
+        ON s.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND s.objid = g.oid
+       AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.refobjid <> g.tgrelid
+    WHERE g.tgparentid = 0
+)
+SELECT
+    s.oid AS sequence_oid,
+    s.nspname::pg_catalog.text AS sequence_schema,
+    s.relname::pg_catalog.text AS sequence_name,
+    pg_catalog.format('%I.%I', s.nspname, s.relname) AS sequence,
+    pg_catalog.format(
+        CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
+             THEN 'pg_catalog.pg_get_sequence_data(%L)' ELSE '%s' END,
+        pg_catalog.format('%I.%I', s.nspname, s.relname)) AS state_source,
+    pg_catalog.pg_get_userbyid(s.relowner)::pg_catalog.text AS sequence_owner,
+    q.seqincrement AS increment,
+    q.seqmin AS minimum,
+    q.seqmax AS maximum,
+    q.seqcache AS cache,
+    q.seqcycle AS cycle,
+    pg_catalog.pg_has_role(s.relowner, 'USAGE') AS is_owner,
+    CASE WHEN pg_catalog.pg_is_in_recovery() AND s.relpersistence <> 'p' THEN 'unlogged on a standby'
+         WHEN NOT pg_catalog.has_schema_privilege(s.nspoid, 'USAGE') THEN
+             pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', s.nspname, current_user)
+         WHEN NOT pg_catalog.has_sequence_privilege(s.oid, 'SELECT') THEN
+             pg_catalog.format('GRANT SELECT ON SEQUENCE %I.%I TO %I', s.nspname, s.relname, current_user)
+    END AS sequence_unreadable,
+    f.table_oid,
+    f.table_schema::pg_catalog.text,
+    f.table_name::pg_catalog.text,
+    CASE WHEN f.table_oid IS NOT NULL THEN pg_catalog.format('%I.%I', f.table_schema, f.table_name) END AS "table",
+    f.attname::pg_catalog.text AS column_name,
+    pg_catalog.quote_ident(f.attname) AS "column",
+    f.kind,
+    f.number_pattern,
+    CASE f.type_name WHEN 'int2' THEN 32767 WHEN 'int4' THEN 2147483647 END::pg_catalog.int8 AS type_maximum,
+    COALESCE(f.number_pattern IS NULL AND EXISTS (
+        SELECT FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
+        JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam AND am.amname = 'btree'
+        WHERE i.indrelid = f.table_oid AND i.indkey[0] = f.attnum
+          AND i.indisvalid AND i.indpred IS NULL), false) AS indexed,
+    f.relpages AS pages,
+    u.unjudged,
+    CASE WHEN f.table_oid IS NULL OR u.unjudged IS NOT NULL THEN NULL
+         WHEN NOT pg_catalog.has_schema_privilege(f.table_nspoid, 'USAGE') THEN
+             pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', f.table_schema, current_user)
+         WHEN NOT pg_catalog.has_column_privilege(f.table_oid, f.attnum, 'SELECT') THEN
+             pg_catalog.format('GRANT SELECT (%I) ON TABLE %I.%I TO %I',
+                               f.attname, f.table_schema, f.table_name, current_user)
+         WHEN pg_catalog.row_security_active(f.table_oid) THEN
+             pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user)
+    END AS column_unreadable,
+    CASE WHEN f.table_oid IS NOT NULL AND u.unjudged IS NULL THEN pg_catalog.format(
+        CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
+                 THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
+             WHEN f.number_pattern IS NULL
+                 THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
+             ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END,
+        CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
+        f.attname,
+        CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END,
+        f.table_schema, f.table_name,
+        f.number_pattern)
+    END AS furthest_query,
+    w.unguardable,
+    g.tgname::pg_catalog.text AS guard_name,
+    f.guard_shape,
+    CASE WHEN f.table_oid IS NULL THEN NULL
+         WHEN g.tgenabled = 'D' THEN 'disabled'
+         WHEN g.tgname IS NULL AND w.unguardable IS NULL THEN 'missing'
+         WHEN g.tgname IS NULL THEN 'unguardable'
+         WHEN g.tgenabled <> 'A' OR w.unguardable IS NOT NULL OR g.comment IS DISTINCT FROM f.guard_shape
+             THEN 'outdated'
+         ELSE 'installed'
+    END AS guard_state
+FROM user_class AS s
+JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = s.oid
+LEFT JOIN fed AS f ON f.sequence_oid = s.oid
+LEFT JOIN guard AS g
+    ON g.tgrelid = f.table_oid AND g.attnum = f.attnum AND g.sequence_oid = s.oid
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN f.table_oid IS NULL THEN NULL
+        WHEN NOT f.parsed THEN 'cannot judge the default ' || f.expression
+        WHEN f.relkind = 'v' THEN 'a view: judge the table behind it'
+        WHEN f.type_name NOT IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8',
+                                 'text', 'varchar', 'bpchar')
+            THEN 'cannot judge a column of type ' || f.type_name
+    END AS unjudged) AS u
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN u.unjudged IS NOT NULL THEN u.unjudged
+        WHEN f.relkind = 'f' THEN 'a foreign table takes no guard'
+        WHEN f.table_persistence = 't' THEN 'a temporary table takes no guard'
+        WHEN q.seqcycle THEN 'a sequence that cycles takes no guard'
+    END AS unguardable) AS w
+WHERE s.relkind = 'S'
+ORDER BY s.nspname, s.relname, f.table_schema, f.table_name, f.attnum

@@ -1,0 +1,116 @@
+-- The trigger function of every guard. It is called only for a row whose id may be
+-- ahead of its sequence: the trigger's WHEN clause has turned the others away.
+--
+-- It finds its column and its sequence through the dependencies of that WHEN
+-- clause, because those follow every RENAME and survive pg_dump, which names in
+-- arguments and oids do not. The only argument, for a text column, is the pattern
+-- whose group is the numeric part.
+--
+-- SECURITY DEFINER: inserting into an identity column needs no privilege on its
+-- sequence, moving the sequence does. Only the owner may attach it to a table.
+
+-- The column and the sequence of a guard; for the clone of a guard on a partition,
+-- those of the guard that it was cloned from.
+CREATE OR REPLACE FUNCTION seqguard.guarded(
+    table_oid oid, trigger_name name, OUT column_name name, OUT sequence_oid oid,
+    OUT increment bigint, OUT minimum bigint, OUT maximum bigint, OUT cache bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    guard oid;
+    parent oid;
+BEGIN
+    SELECT t.oid, t.tgparentid INTO guard, parent
+    FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = trigger_name;
+    WHILE parent <> 0 LOOP
+        guard := parent;
+        SELECT t.tgparentid INTO parent FROM pg_trigger AS t WHERE t.oid = guard;
+    END LOOP;
+    SELECT a.attname, s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
+    INTO column_name, sequence_oid, increment, minimum, maximum, cache
+    FROM pg_depend AS c
+    JOIN pg_attribute AS a ON a.attrelid = c.refobjid AND a.attnum = c.refobjsubid
+    JOIN pg_depend AS d ON d.classid = c.classid AND d.objid = c.objid AND d.refclassid = c.refclassid
+    JOIN pg_sequence AS s ON s.seqrelid = d.refobjid
+    WHERE c.classid = 'pg_trigger'::regclass AND c.objid = guard
+      AND c.refclassid = 'pg_class'::regclass AND c.refobjsubid > 0;
+END
+$function$;
+
+-- Moves a sequence to the last value of its grid that is not beyond value, never back.
+--
+-- A few steps are taken with nextval, which cannot move a sequence backwards. A longer
+-- way is one setval, in the same expression as the test that it goes forward; guards
+-- take turns at it. nextval by ordinary inserts cannot be made to wait here: see
+-- docs/guard.md for what is left of the race.
+CREATE OR REPLACE FUNCTION seqguard.advance_to(
+    sequence_oid regclass, increment bigint, minimum bigint, maximum bigint, cache bigint, value numeric)
+RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
+AS $function$
+DECLARE
+    origin bigint := pg_sequence_last_value(sequence_oid);
+    called boolean := true;
+    steps numeric;
+    target bigint;
+    reached bigint;
+BEGIN
+    IF origin IS NULL THEN
+        EXECUTE format('SELECT last_value, is_called FROM %s', sequence_oid) INTO origin, called;
+    END IF;
+    steps := div(value - origin, increment::numeric) + CASE WHEN called THEN 0 ELSE 1 END;
+    IF steps <= 0 OR (value - origin) * sign(increment::numeric) < 0
+       OR value NOT BETWEEN minimum AND maximum THEN
+        RETURN;
+    END IF;
+    target := origin + (steps - CASE WHEN called THEN 0 ELSE 1 END) * increment;
+    IF steps <= 32 AND cache = 1 THEN
+        FOR step IN 1 .. steps LOOP
+            reached := nextval(sequence_oid);
+            EXIT WHEN CASE WHEN increment > 0 THEN reached >= target ELSE reached <= target END;
+        END LOOP;
+        RETURN;
+    END IF;
+    BEGIN
+        PERFORM pg_advisory_xact_lock(83179, sequence_oid::oid::integer);
+        reached := CASE
+            WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
+              OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
+            THEN setval(sequence_oid, target) END;
+        RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
+    EXCEPTION
+        WHEN SQLSTATE 'SQG00' THEN
+            RETURN;
+    END;
+EXCEPTION
+    WHEN sequence_generator_limit_exceeded THEN
+        RETURN;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.advance() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    guard record := seqguard.guarded(TG_RELID, TG_NAME);
+    written text;
+    value numeric;
+BEGIN
+    EXECUTE format('SELECT ($1).%I::text', guard.column_name) INTO written USING NEW;
+    IF TG_NARGS > 0 THEN
+        written := substring(written FROM TG_ARGV[0]);
+    END IF;
+    IF written IS NULL OR written IN ('NaN', 'Infinity', '-Infinity') THEN
+        RETURN NULL;
+    END IF;
+    value := written;
+    IF NOT has_sequence_privilege(guard.sequence_oid, 'UPDATE') THEN
+        RAISE WARNING 'seqguard: % cannot move sequence %: GRANT ALL ON SEQUENCE % TO %',
+            current_user, guard.sequence_oid::regclass, guard.sequence_oid::regclass, current_user;
+        RETURN NULL;
+    END IF;
+    PERFORM seqguard.advance_to(guard.sequence_oid, guard.increment, guard.minimum, guard.maximum,
+                                guard.cache, value);
+    RETURN NULL;
+END
+$function$;

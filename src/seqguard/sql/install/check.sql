@@ -1,0 +1,67 @@
+-- check for psql users: SELECT * FROM seqguard.check() WHERE status <> 'ok';
+CREATE OR REPLACE FUNCTION seqguard.read_furthest(
+    furthest_query text, increment bigint, OUT value numeric, OUT problem text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $function$
+BEGIN
+    IF furthest_query IS NOT NULL THEN
+        EXECUTE furthest_query INTO value;
+        value := CASE WHEN increment > 0 THEN floor(value) ELSE ceil(value) END;
+    END IF;
+EXCEPTION
+    WHEN insufficient_privilege OR lock_not_available OR undefined_table OR undefined_column THEN
+        problem := SQLERRM;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.read_state(
+    state_source text, OUT last_value bigint, OUT is_called boolean, OUT problem text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    EXECUTE 'SELECT last_value, is_called FROM ' || state_source INTO last_value, is_called;
+EXCEPTION
+    WHEN insufficient_privilege OR lock_not_available OR undefined_table THEN
+        problem := SQLERRM;
+END
+$function$;
+
+-- One row for each sequence that feeds a column, or for those given.
+CREATE OR REPLACE FUNCTION seqguard.check(sequences regclass[] DEFAULT NULL, margin bigint DEFAULT 0)
+RETURNS TABLE (sequence regclass, status text, next_value numeric, furthest numeric,
+               target numeric, last_value bigint, is_called boolean, guarded boolean, problem text)
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+    WITH data AS MATERIALIZED (
+        SELECT f.sequence_oid, f.sequence, f.state_source, f.increment, f.minimum, f.maximum, f.cycle,
+               min(f.type_maximum) AS type_maximum,
+               CASE WHEN f.increment > 0 THEN max(r.value) ELSE min(r.value) END AS furthest,
+               bool_and(f.guard_state IN ('installed', 'outdated')) AS guarded,
+               string_agg(f.unjudged, '; ') AS unjudged,
+               COALESCE(f.sequence_unreadable,
+                        string_agg(COALESCE(f.column_unreadable, r.problem), '; ')) AS unreadable
+        FROM seqguard.fed_columns AS f
+        CROSS JOIN LATERAL seqguard.read_furthest(
+            CASE WHEN f.column_unreadable IS NULL THEN f.furthest_query END, f.increment) AS r
+        WHERE f.table_oid IS NOT NULL
+          AND (sequences IS NULL OR f.sequence_oid = ANY (sequences::oid[]))
+        GROUP BY f.sequence_oid, f.sequence, f.state_source, f.increment, f.minimum, f.maximum, f.cycle, f.sequence_unreadable
+    ), verdict AS (
+        -- The data was read first: a sequence read after it can only be further along.
+        SELECT d.*, s.last_value, s.is_called, j.next_value, j.target, COALESCE(d.unreadable, s.problem) AS unread,
+               CASE WHEN s.last_value IS NULL THEN 'unreadable'
+                    WHEN j.status = 'behind' THEN j.status
+                    WHEN COALESCE(d.unreadable, s.problem) IS NOT NULL THEN 'unreadable'
+                    WHEN d.unjudged IS NOT NULL THEN 'unjudged'
+                    ELSE j.status END AS status
+        FROM data AS d
+        CROSS JOIN LATERAL seqguard.read_state(d.state_source) AS s
+        LEFT JOIN LATERAL seqguard.judge(
+            d.increment, d.minimum, d.maximum, d.cycle, s.last_value, s.is_called,
+            d.type_maximum, d.furthest, margin) AS j ON s.last_value IS NOT NULL
+    )
+    SELECT v.sequence_oid::regclass, v.status, v.next_value, v.furthest, v.target, v.last_value,
+           v.is_called, v.guarded, COALESCE(v.unread, v.unjudged)
+    FROM verdict AS v
+    ORDER BY v.status = 'ok', v.sequence
+$function$;

@@ -1,0 +1,145 @@
+-- Installing, listing and removing guards.
+
+-- The WHEN clause of a guard: true for a row whose value may be ahead of the sequence.
+-- It runs with the rights of whoever inserts. Without USAGE or SELECT on the sequence
+-- pg_sequence_last_value raises before 18 and returns NULL from 18 on; NULL is also its
+-- answer for a sequence that was never used. NULL makes the clause true.
+CREATE OR REPLACE FUNCTION seqguard.guard_condition(
+    column_name name, sequence regclass, increment bigint, pattern text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT format('(%s %s %s) IS NOT TRUE',
+        CASE WHEN pattern IS NULL THEN format('NEW.%I', column_name)
+             ELSE format('substring(NEW.%I::text, %L)::numeric', column_name, pattern) END,
+        CASE WHEN increment > 0 THEN '<=' ELSE '>=' END,
+        format(CASE WHEN current_setting('server_version_num')::integer >= 180000
+                    THEN 'pg_sequence_last_value(%1$L::regclass)'
+                    ELSE 'CASE WHEN has_sequence_privilege(%1$L::regclass, ''USAGE, SELECT'') '
+                         'THEN pg_sequence_last_value(%1$L::regclass) END' END,
+               sequence::text))
+$function$;
+
+-- sync_<table>_sequence, with the column where the table has several fed columns;
+-- past 63 bytes the middle is cut and a hash put in.
+CREATE OR REPLACE FUNCTION seqguard.guard_name(
+    table_name text, column_name text, several boolean) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT 'sync_' || CASE
+        WHEN octet_length(stem) <= 49 THEN stem
+        ELSE (SELECT left(stem, n) FROM generate_series(40, 1, -1) AS n
+              WHERE octet_length(left(stem, n)) <= 40 LIMIT 1) || '_' || left(md5(stem), 8)
+        END || '_sequence'
+    FROM (SELECT table_name || CASE WHEN several THEN '_' || column_name ELSE '' END AS stem) AS s
+$function$;
+
+-- Every guard that there is or could be. state is installed, outdated, disabled, missing,
+-- or unguardable, and then unguardable says why.
+CREATE OR REPLACE VIEW seqguard.guards AS
+SELECT f."table", f."column", f.sequence, f.guard_state AS state, f.unguardable, f.guard_name, f.guard_shape,
+       f.table_oid, f.table_schema, f.table_name, f.column_name, f.sequence_oid, f.increment, f.number_pattern
+FROM seqguard.fed_columns AS f
+WHERE f.table_oid IS NOT NULL;
+
+-- Guards whose column is no longer fed by their sequence.
+CREATE OR REPLACE VIEW seqguard.stale_guards AS
+SELECT t.tgrelid AS table_oid, t.tgname AS guard_name
+FROM pg_catalog.pg_trigger AS t
+WHERE t.tgfoid = 'seqguard.advance'::pg_catalog.regproc AND t.tgparentid = 0
+  AND NOT EXISTS (SELECT FROM seqguard.guards AS g
+                  WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname);
+
+-- Refuses what would let the guard do more than the owner of the table could do.
+CREATE OR REPLACE FUNCTION seqguard.require_rights(table_oid regclass, sequence_oid regclass) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    table_owner constant name := (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = table_oid);
+    advance_owner constant name := (SELECT pg_get_userbyid(proowner) FROM pg_proc
+                                    WHERE oid = 'seqguard.advance'::regproc);
+BEGIN
+    IF NOT has_sequence_privilege(table_owner, sequence_oid, 'USAGE, UPDATE') THEN
+        RAISE insufficient_privilege USING MESSAGE = format(
+            'the owner of table %s, %I, may not use sequence %s', table_oid, table_owner, sequence_oid),
+            HINT = format('GRANT USAGE ON SEQUENCE %s TO %I', sequence_oid, table_owner);
+    END IF;
+    IF NOT (has_sequence_privilege(advance_owner, sequence_oid, 'UPDATE')
+            AND has_sequence_privilege(advance_owner, sequence_oid, 'SELECT')) THEN
+        RAISE insufficient_privilege USING MESSAGE = format(
+            'the owner of schema seqguard, %I, may not move sequence %s', advance_owner, sequence_oid),
+            HINT = format('GRANT ALL ON SEQUENCE %s TO %I', sequence_oid, advance_owner);
+    END IF;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.install_guard(g seqguard.guards) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    name constant text := COALESCE(g.guard_name, seqguard.guard_name(g.table_name, g.column_name,
+        (SELECT count(*) > 1 FROM seqguard.guards AS o WHERE o.table_oid = g.table_oid AND o.unguardable IS NULL)));
+BEGIN
+    PERFORM seqguard.require_rights(g.table_oid, g.sequence_oid);
+    IF g.guard_name IS NULL AND EXISTS (
+        SELECT FROM pg_trigger AS t WHERE t.tgrelid = g.table_oid AND t.tgname = name) THEN
+        RAISE duplicate_object USING MESSAGE = format(
+            'table %s already has a trigger %I that is not seqguard''s', g."table", name),
+            HINT = format('DROP TRIGGER %I ON %s', name, g."table");
+    END IF;
+    IF g.state IN ('disabled', 'outdated') THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', name, g."table");
+    END IF;
+    EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
+                   'EXECUTE FUNCTION seqguard.advance(%s)',
+        name, g."table",
+        seqguard.guard_condition(g.column_name, g.sequence_oid, g.increment, g.number_pattern),
+        quote_literal(g.number_pattern));
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', g."table", name);
+    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', name, g."table",
+                   g.guard_shape);
+END
+$function$;
+
+-- Guards the fed columns of a table, or one of them; drops what is stale on it.
+-- Returns the columns newly guarded. Run seqguard.fix() after it has been committed.
+CREATE OR REPLACE FUNCTION seqguard.guard(table_oid regclass, column_name name DEFAULT NULL)
+RETURNS SETOF seqguard.guards
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    g seqguard.guards;
+BEGIN
+    PERFORM seqguard.drop_guard(s.table_oid, s.guard_name)
+    FROM seqguard.stale_guards AS s WHERE s.table_oid = guard.table_oid;
+    FOR g IN SELECT c.* FROM seqguard.guards AS c
+             WHERE c.table_oid = guard.table_oid AND c.unguardable IS NULL AND c.state <> 'installed'
+               AND (guard.column_name IS NULL OR c.column_name = guard.column_name) LOOP
+        PERFORM seqguard.install_guard(g);
+        RETURN NEXT g;
+    END LOOP;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.drop_guard(table_oid regclass, guard_name name) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    EXECUTE format('DROP TRIGGER %I ON %s', guard_name, table_oid);
+END
+$function$;
+
+-- Removes the guards of a table. Returns their names.
+CREATE OR REPLACE FUNCTION seqguard.unguard(table_oid regclass) RETURNS SETOF name
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    guard name;
+BEGIN
+    FOR guard IN SELECT t.tgname FROM pg_trigger AS t
+                 WHERE t.tgrelid = table_oid AND t.tgfoid = 'seqguard.advance'::regproc
+                   AND t.tgparentid = 0 LOOP
+        PERFORM seqguard.drop_guard(table_oid, guard);
+        RETURN NEXT guard;
+    END LOOP;
+END
+$function$;

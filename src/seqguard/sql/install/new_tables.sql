@@ -1,0 +1,42 @@
+-- guard --new-tables: an event trigger that guards tables as they are created and
+-- follows ALTER TABLE, ALTER SEQUENCE and the like. Event triggers need a superuser.
+--
+-- SECURITY DEFINER, because a table owner may not attach seqguard.advance() himself.
+-- What it does for him is bounded by seqguard.require_rights(). It never stops DDL.
+CREATE OR REPLACE FUNCTION seqguard.follow_ddl() RETURNS event_trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    changed regclass;
+BEGIN
+    FOR changed IN
+        SELECT DISTINCT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
+        JOIN seqguard.guards AS g
+            ON d.classid = 'pg_class'::regclass AND d.objid IN (g.table_oid, g.sequence_oid)
+        WHERE g.state <> 'disabled' AND g.state <> 'installed'
+        UNION
+        SELECT s.table_oid FROM pg_event_trigger_ddl_commands() AS d
+        JOIN seqguard.stale_guards AS s ON d.classid = 'pg_class'::regclass AND d.objid = s.table_oid
+    LOOP
+        BEGIN
+            PERFORM seqguard.guard(changed);
+        EXCEPTION
+            WHEN OTHERS THEN
+                RAISE WARNING 'seqguard: table % is not guarded: %', changed, SQLERRM;
+        END;
+    END LOOP;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.guard_new_tables() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_event_trigger WHERE evtname = 'seqguard_new_tables') THEN
+        CREATE EVENT TRIGGER seqguard_new_tables ON ddl_command_end
+            WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE',
+                         'ALTER SEQUENCE', 'CREATE SCHEMA', 'IMPORT FOREIGN SCHEMA')
+            EXECUTE FUNCTION seqguard.follow_ddl();
+    END IF;
+END
+$function$;

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""The developers' task file: python3 tasks.py TASK [ARGUMENT...]. Needs Python 3.11 and nothing else.
+
+Every task first makes .venv and installs the project in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / "bin"
+PYTHON = BIN / "python"
+PIP_WHEEL = re.compile(r"pip-[0-9.]+-py3-none-any\.whl")
+
+
+def run(*command: str | Path) -> None:
+    """Run a command in the project's folder; stop with its exit code when it fails."""
+    code = subprocess.call([str(part) for part in command], cwd=ROOT)
+    if code:
+        sys.exit(code)
+
+
+def setup(_arguments: list[str]) -> None:
+    """Make .venv and install the project, its extras and the developers' tools."""
+    stamp = VENV / "installed"
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print("setting up .venv ...", file=sys.stderr)
+    if not PYTHON.exists():
+        run(sys.executable, "-m", "venv", "--without-pip", VENV)
+    pip = fetch_pip()
+    run(PYTHON, pip, "install", "--quiet", "--disable-pip-version-check", "pip>=25.1")
+    run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+        "--editable", f"{ROOT}[demo]", "--group", "dev")  # fmt: skip
+    stamp.write_text(wanted)
+
+
+def fetch_pip() -> str:
+    """pip as a wheel from the package index, for Debian's Python comes without."""
+    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
+    request = urllib.request.Request(
+        f"{index}/pip/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        files = json.load(answer)["files"]
+    wheel = max((file for file in files if PIP_WHEEL.fullmatch(file["filename"])), key=pip_version)
+    path = VENV / wheel["filename"]
+    with urllib.request.urlopen(urllib.parse.urljoin(f"{index}/pip/", wheel["url"])) as answer:
+        content = answer.read()
+    if hashlib.sha256(content).hexdigest() != wheel["hashes"]["sha256"]:
+        sys.exit(f"{wheel['filename']} from {index} is damaged: run again")
+    path.write_bytes(content)
+    return f"{path}/pip"
+
+
+def pip_version(file: dict[str, str]) -> list[int]:
+    """The version in a wheel's file name, to compare."""
+    return [int(part) for part in file["filename"].split("-")[1].split(".")]
+
+
+def demo(arguments: list[str]) -> None:
+    """Tell the story on a throwaway PostgreSQL."""
+    run(BIN / "seqguard", "demo", *arguments)
+
+
+def lint(_arguments: list[str]) -> None:
+    """Style, types, and the direction of imports."""
+    run(BIN / "ruff", "check")
+    run(BIN / "ruff", "format", "--check")
+    run(BIN / "mypy")
+    run(BIN / "lint-imports")
+
+
+def test(arguments: list[str]) -> None:
+    """Lint, then every test; with arguments, only pytest with those."""
+    if not arguments:
+        lint([])
+    run(PYTHON, "-m", "pytest", *(arguments or ["-n", "2", "-q"]))
+
+
+def bench(arguments: list[str]) -> None:
+    """Measure: bench/guard.py and bench/check.py, or the one named."""
+    for name in arguments[:1] or ["guard", "check"]:
+        run(PYTHON, ROOT / "bench" / f"{name}.py", *arguments[1:])
+
+
+def build(_arguments: list[str]) -> None:
+    """Write what is generated: sql/, docs/commands.md and the example's script."""
+    run(PYTHON, ROOT / "tests" / "generated.py")
+
+
+def format_(_arguments: list[str]) -> None:
+    """Reformat the Python code and apply safe fixes."""
+    run(BIN / "ruff", "check", "--fix")
+    run(BIN / "ruff", "format")
+
+
+TASKS = {
+    "setup": setup, "demo": demo, "test": test, "lint": lint,
+    "format": format_, "build": build, "bench": bench,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Set up, then do the task."""
+    parser = argparse.ArgumentParser(
+        usage="python3 tasks.py TASK [ARGUMENT...]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"  {name:8} {task.__doc__}" for name, task in TASKS.items()),
+    )
+    parser.add_argument("task", choices=TASKS, metavar="TASK")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT")
+    options = parser.parse_args()
+    setup([])
+    TASKS[options.task](options.arguments)
+
+
+if __name__ == "__main__":
+    main()
