@@ -7,26 +7,57 @@
 Each takes a psycopg 3 connection that the caller owns and leaves open. In a
 transaction of the caller's they work inside it and never commit it; on an
 autocommit connection each step is a transaction of its own.
+
+Names are imported when first used: `seqguard --help` must not wait for them.
 """
 
-from seqguard.check import check
-from seqguard.errors import SeqguardError
-from seqguard.fix import fix
-from seqguard.guard import guard, guards, unguard
-from seqguard.model import Guard, Report, SequenceReport
-from seqguard.script import script
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from seqguard.version import __version__
 
+if TYPE_CHECKING:
+    from seqguard.checking import check
+    from seqguard.errors import SeqguardError
+    from seqguard.fixing import fix
+    from seqguard.guarding import guard, guards, unguard
+    from seqguard.model import ColumnReport, Guard, Repair, Report, SequenceReport
+    from seqguard.pg import Timeouts
+    from seqguard.script import sql_script
+    from seqguard.selection import Selection
+
+_HOMES = {
+    "checking": ("check",),
+    "errors": ("SeqguardError",),
+    "fixing": ("fix",),
+    "guarding": ("guard", "guards", "unguard"),
+    "model": ("ColumnReport", "Guard", "Repair", "Report", "SequenceReport"),
+    "pg": ("Timeouts",),
+    "script": ("sql_script",),
+    "selection": ("Selection",),
+}
+
 __all__ = [
+    "ColumnReport",
     "Guard",
+    "Repair",
     "Report",
+    "Selection",
     "SeqguardError",
     "SequenceReport",
+    "Timeouts",
     "__version__",
     "check",
     "fix",
     "guard",
     "guards",
-    "script",
+    "sql_script",
     "unguard",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"seqguard.{module}"), name)
+    raise AttributeError(f"module 'seqguard' has no attribute {name!r}")

@@ -44,7 +44,7 @@ def installation() -> str:
     return _parts().replace("{version}", installed_version())
 
 
-def script() -> str:
+def sql_script() -> str:
     """The self-contained SQL file: what `guard` installs, and a last step that guards every table.
 
     It is idempotent, runs in psql with no Python at hand, and is also the script of the

@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqguard import pg
-from seqguard.selection import Selection
-
 if TYPE_CHECKING:
     from seqguard.pg import Connection
 
@@ -52,6 +49,8 @@ def conninfo_of(word: str) -> str:
 @contextlib.contextmanager
 def connected(conninfo: str) -> Iterator[Connection]:
     """A connection for one command."""
+    from seqguard import pg
+
     with contextlib.closing(pg.connect(conninfo_of(conninfo))) as connection:
         yield connection
 
@@ -66,6 +65,8 @@ def selecting(command: Command) -> Command:
     def wrapped(
         *args: Any, schema: tuple[str, ...], table: tuple[str, ...], exclude_table: tuple[str, ...], **options: Any
     ) -> Any:
+        from seqguard.selection import Selection
+
         return command(*args, selection=Selection(schema, table, exclude_table), **options)
 
     return wrapped
@@ -91,6 +92,8 @@ def timed(lock: str = "1s", statement: str = "0") -> Callable[[Command], Command
         )
         @functools.wraps(command)
         def wrapped(*args: Any, lock_timeout: int, statement_timeout: int, **options: Any) -> Any:
+            from seqguard import pg
+
             return command(*args, timeouts=pg.Timeouts(lock_timeout, statement_timeout), **options)
 
         return wrapped

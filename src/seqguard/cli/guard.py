@@ -40,7 +40,7 @@ def guard(
     """
     import seqguard
     from seqguard import pg
-    from seqguard.guard import guard_new_tables
+    from seqguard.guarding import guard_new_tables
     from seqguard.render import as_json, as_table
 
     conninfo, tables = split_arguments(arguments)

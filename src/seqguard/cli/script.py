@@ -11,6 +11,6 @@ def script() -> None:
     seqguard script > auto-sync-sequences.sql
     psql -d mydb -f auto-sync-sequences.sql
     """
-    from seqguard.script import script as sql_script
+    from seqguard.script import sql_script
 
     click.echo(sql_script(), nl=False)

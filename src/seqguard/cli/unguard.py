@@ -31,7 +31,7 @@ def unguard(
 ) -> None:
     """Remove guards: those of the given tables, or with --all everything seqguard installed."""
     import seqguard
-    from seqguard.guard import uninstall
+    from seqguard.guarding import uninstall
     from seqguard.render import as_json, as_table
 
     conninfo, tables = split_arguments(arguments)

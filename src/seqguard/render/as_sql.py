@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seqguard.fix import plan, repair_sql
+from seqguard.fixing import plan, repair_sql
 from seqguard.version import __version__
 
 if TYPE_CHECKING:
-    from seqguard.fix import Move
+    from seqguard.fixing import Move
     from seqguard.model import Report
 
 

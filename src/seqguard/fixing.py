@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from seqguard import pg
-from seqguard.check import BATCH, Progress, check, read
+from seqguard.checking import BATCH, Progress, check, read
 from seqguard.model import FedColumn, Repair, Report, SequenceReport
 from seqguard.rules import report_on, with_margin
 from seqguard.script import sql_file

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from seqguard import pg
 from seqguard.catalog import selected_columns
 from seqguard.errors import SeqguardError
-from seqguard.fix import fix, retried
+from seqguard.fixing import fix, retried
 from seqguard.model import FedColumn, Guard
 from seqguard.script import installation, installed_version
 from seqguard.selection import Selection
 
 if TYPE_CHECKING:
-    from seqguard.check import Progress
+    from seqguard.checking import Progress
     from seqguard.model import Report
     from seqguard.pg import Connection
 

@@ -1,0 +1,100 @@
+"""Real servers for the tests: one PostgreSQL 18 a session, a database cloned for each test.
+
+SEQGUARD_TEST_BIN names the bin folder of another PostgreSQL to run the tests on.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from seqguard.demo.server import Server, embedded_binaries, throwaway
+from seqguard.script import installation
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Connect = Callable[..., Connection]
+
+_SETTINGS = {"wal_level": "logical", "max_connections": "200", "max_wal_senders": "10"}
+
+
+def binaries() -> Path:
+    """The bin folder of the server under test."""
+    named = os.environ.get("SEQGUARD_TEST_BIN")
+    return Path(named) if named else embedded_binaries()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server with two template databases: `bare`, and `installed` with schema seqguard."""
+    with throwaway(binaries(), _SETTINGS) as running:
+        with psycopg.connect(running.conninfo(), autocommit=True) as admin:
+            admin.execute("CREATE DATABASE bare")
+            admin.execute("CREATE DATABASE installed")
+        with psycopg.connect(running.conninfo("installed"), autocommit=True) as connection:
+            connection.execute(installation().encode())
+        yield running
+
+
+@pytest.fixture
+def clone(server: Server) -> Iterator[Callable[[str], str]]:
+    """Makes databases for one test from a template; returns their conninfo."""
+    made: list[str] = []
+
+    def make(template: str = "bare") -> str:
+        name = f"test_{secrets.token_hex(6)}"
+        with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        made.append(name)
+        return server.conninfo(name)
+
+    yield make
+    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        for name in made:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def dsn(clone: Callable[[str], str]) -> str:
+    """The conninfo of an empty database of this test's own."""
+    return clone("bare")
+
+
+@pytest.fixture
+def connect(dsn: str) -> Iterator[Connect]:
+    """Opens autocommit connections to this test's database; they are closed afterwards."""
+    with ExitStack() as stack:
+
+        def open_one(**options: Any) -> Connection:
+            return stack.enter_context(psycopg.connect(dsn, autocommit=True, **options))
+
+        yield open_one
+
+
+@pytest.fixture
+def db(connect: Connect) -> Connection:
+    """A superuser's autocommit connection to this test's database."""
+    return connect()
+
+
+@pytest.fixture
+def role(db: Connection) -> Iterator[str]:
+    """An ordinary role, gone afterwards."""
+    name = f"role_{secrets.token_hex(4)}"
+    db.execute(f"CREATE ROLE {name} LOGIN")
+    yield name
+    db.execute(f"DROP OWNED BY {name} CASCADE")
+    db.execute(f"DROP ROLE {name}")
+
+
+def one(connection: Connection, query: str, parameters: Any = None) -> Any:
+    """The single value that a query returns."""
+    row = connection.execute(query, parameters).fetchone()  # type: ignore[call-overload]
+    assert row is not None
+    return row[0]
