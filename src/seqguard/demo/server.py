@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqguard.errors import SeqguardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _UNPRIVILEGED = "nobody"
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -51,8 +55,7 @@ class Server:
 
         Raises SeqguardError with the end of the server's log when it fails.
         """
-        command = [self.binaries / "pg_ctl", "-D", self.folder / "data", "-w", *options, action]
-        if _run(command).returncode:
+        if _run(self.binaries / "pg_ctl", "-D", self.folder / "data", "-w", *options, action).returncode:
             log = self.folder / "log"
             tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
             raise SeqguardError(f"pg_ctl {action} failed in {self.folder}: {tail}")
@@ -71,32 +74,69 @@ class Server:
             self.stop()
         shutil.rmtree(self.folder)
 
+    @property
+    def stop_command(self) -> str:
+        """What to type in a shell to stop the server and remove its folder."""
+        stop = f"{self.binaries}/pg_ctl -D {self.folder}/data -m immediate stop"
+        if _is_root():
+            stop = f"su {_UNPRIVILEGED} -s /bin/sh -c '{stop}'"
+        return f"{stop} && rm -r {self.folder}"
+
 
 def create(binaries: Path, settings: Mapping[str, str] | None = None) -> Server:
-    """Set up and start a server in a new folder below the system's temporary one."""
+    """Set up and start a server in a new folder below the system's temporary one.
+
+    Nobody else can reach its socket: it trusts whoever does.
+    Raises SeqguardError, and leaves nothing behind, when it does not start.
+    """
     folder = Path(tempfile.mkdtemp(prefix="seqguard-"))
-    folder.chmod(0o755)
-    server = Server(folder, _readable(binaries, folder))
-    _give_away(folder)
-    initdb = [server.binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust"]
-    made = _run([*initdb, "-E", "UTF8", "--locale=C", "--no-sync"])
-    if made.returncode:
-        raise SeqguardError(f"initdb failed: {made.stderr.strip()}")
-    lines = {"listen_addresses": "", "unix_socket_directories": str(folder), **_FAST, **(settings or {})}
-    with (folder / "data" / "postgresql.conf").open("a") as file:
-        file.writelines(f"{name} = '{value}'\n" for name, value in lines.items())
-    server.start()
+    try:
+        server = Server(folder, _readable(binaries, folder))
+        _initialize(server, settings or {})
+        server.start()
+    except BaseException:
+        Server(folder, binaries).remove()
+        raise
     return server
 
 
+def _initialize(server: Server, settings: Mapping[str, str]) -> None:
+    _give_away(server.folder)
+    data = server.folder / "data"
+    options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+    made = _run(server.binaries / "initdb", "-D", data, *options)
+    if made.returncode:
+        raise SeqguardError(f"initdb failed: {made.stderr.strip()}")
+    lines = {"listen_addresses": "", "unix_socket_directories": str(server.folder), **_FAST, **settings}
+    with (data / "postgresql.conf").open("a") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in lines.items())
+
+
 @contextmanager
-def throwaway(binaries: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """A server that is gone afterwards."""
-    server = create(binaries, settings)
+def throwaway(
+    binaries: Path, settings: Mapping[str, str] | None = None, *, keep: bool = False
+) -> Iterator[Server]:
+    """A server that is gone afterwards; with `keep`, only when the block did not end well."""
+    server, kept = None, False
     try:
+        with _undisturbed():
+            server = create(binaries, settings)
         yield server
+        kept = keep
     finally:
-        server.remove()
+        if server and not kept:
+            with _undisturbed():
+                server.remove()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait: a server that is half started or half removed would be left behind."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _is_root() -> bool:
@@ -119,10 +159,11 @@ def _readable(binaries: Path, folder: Path) -> Path:
 def _give_away(folder: Path) -> None:
     if _is_root():
         user = pwd.getpwnam(_UNPRIVILEGED)
-        os.chown(folder, user.pw_uid, user.pw_gid)
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
-def _run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
+def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     user = _UNPRIVILEGED if _is_root() else None
     with tempfile.TemporaryFile("w+") as output:
         # not a pipe: the server would inherit it and keep it open

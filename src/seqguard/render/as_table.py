@@ -52,7 +52,7 @@ def guards(result: Sequence[Guard]) -> str:
         for state in ("installed", "outdated", "disabled", "missing", "unguardable")
         if (count := sum(g.state == state for g in result))
     )
-    return "\n".join([*lines, *notes, f"{len(result)} fed columns: {counts or 'no guard'}."])
+    return "\n".join([*lines, *notes, f"{_counted(len(result), 'fed column')}: {counts or 'no guard'}."])
 
 
 def unguarded(result: Sequence[Guard]) -> str:
@@ -61,12 +61,16 @@ def unguarded(result: Sequence[Guard]) -> str:
         f"left     {g.name} on {g.table}: {g.problem}" if g.problem else f"removed  {g.name} on {g.table}"
         for g in result
     ]
-    return "\n".join([*lines, f"{sum(not g.problem for g in result)} guards removed."])
+    return "\n".join([*lines, f"{_counted(sum(not g.problem for g in result), 'guard')} removed."])
 
 
 def _columns(sequence: SequenceReport) -> str:
     first, *others = [f"{c.table}.{c.column}" for c in sequence.columns] or ["(no column)"]
     return f"{first} and {len(others)} more" if others else first
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _number(value: int | None) -> str:
@@ -84,7 +88,7 @@ def _notes(shown: Iterable[SequenceReport], *, everything: bool) -> list[str]:
 
 def _summary(report: Report) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in report.summary.items() if count)
-    return f"{len(report.sequences)} sequences: {counts or 'none'}."
+    return f"{_counted(len(report.sequences), 'sequence')}: {counts or 'none'}."
 
 
 def _next_step(report: Report) -> list[str]:
