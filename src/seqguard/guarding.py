@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from seqguard.pg import Connection
 
 
+_DONE = ("installed", "unguardable")
+
+
 def guards(
     connection: Connection,
     *tables: str,
@@ -59,8 +62,8 @@ def guard(
     chosen = selection.also(tables)
     facts = selected_columns(connection, chosen, timeouts)
     install(connection, timeouts)
-    wanted = [fact for fact in facts if chosen.chooses(fact) and not fact.unguardable]
-    todo = dict.fromkeys(fact.table_oid for fact in wanted if fact.guard_state != "installed")
+    wanted = [fact for fact in facts if chosen.chooses(fact) and fact.guard_state not in _DONE]
+    todo = dict.fromkeys(fact.table_oid for fact in wanted)
     if expect:
         expect(len(todo))
     problems: dict[int | None, str | None] = {}
@@ -158,6 +161,8 @@ def install(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts()) -> bo
         )
     if state.exists and pg.installed_version(connection) == installed_version():
         return False
+    if state.is_extension:
+        raise SeqguardError("schema seqguard is another version's extension: ALTER EXTENSION seqguard UPDATE")
     pg.install(connection, installation(), timeouts)
     return True
 

@@ -10,9 +10,9 @@
 -- tree, because nextval('name'::text) leaves no dependency behind.
 --
 -- furthest_query reads the value furthest along the sequence's direction; it is
--- NULL where unjudged says why the column cannot be judged. last_value and is_called
--- are read FROM state_source: reading the sequence itself takes twice as long as the
--- function that PostgreSQL 18 has for it.
+-- NULL where unjudged says why the column cannot be judged. state is an expression for
+-- the sequence's last_value and is_called: reading the sequence as a relation takes
+-- twice as long as the function that PostgreSQL 18 has for it.
 WITH user_class AS (
     SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relowner, c.relispartition, c.relpages,
            n.oid AS nspoid, n.nspname
@@ -102,13 +102,18 @@ WITH user_class AS (
         FROM pg_catalog.regexp_matches(f.part[4], '''((?:[^'']|'''')*)''', 'g') AS a (m)
     ) AS l
 ), typed AS (
-    SELECT f.*, COALESCE(b.typname, y.typname) AS type_name, a.attname,
-           CASE WHEN COALESCE(b.typname, y.typname) IN ('text', 'varchar', 'bpchar')
+    SELECT f.*, n.type_name, a.attname,
+           CASE WHEN n.type_name IN ('text', 'varchar', 'bpchar')
                 THEN COALESCE(f.pattern, '^(-?[0-9]{1,30})$') ELSE f.pattern END AS number_pattern
     FROM feeding AS f
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.table_oid AND a.attnum = f.attnum
     JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
-    LEFT JOIN pg_catalog.pg_type AS b ON y.typtype = 'd' AND b.oid = y.typbasetype
+    JOIN pg_catalog.pg_type AS b ON b.oid = CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END
+    JOIN pg_catalog.pg_namespace AS bn ON bn.oid = b.typnamespace
+    CROSS JOIN LATERAL (
+        -- a user's own type of the name "text" would bring his own cast with it
+        SELECT CASE WHEN bn.nspname = 'pg_catalog' THEN b.typname::pg_catalog.text
+                    ELSE pg_catalog.format('%I.%I', bn.nspname, b.typname) END AS type_name) AS n
 ), fed AS (
     SELECT f.*, t.relname AS table_name, t.nspname AS table_schema, t.nspoid AS table_nspoid,
            t.relkind, t.relpersistence AS table_persistence, t.relpages,
@@ -146,8 +151,9 @@ SELECT
     pg_catalog.format('%I.%I', s.nspname, s.relname) AS sequence,
     pg_catalog.format(
         CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
-             THEN 'pg_catalog.pg_get_sequence_data(%L)' ELSE '%s' END,
-        pg_catalog.format('%I.%I', s.nspname, s.relname)) AS state_source,
+             THEN 'pg_catalog.pg_get_sequence_data(%L)'
+             ELSE '(SELECT ROW (last_value, is_called) FROM %s)' END,
+        pg_catalog.format('%I.%I', s.nspname, s.relname)) AS state,
     pg_catalog.pg_get_userbyid(s.relowner)::pg_catalog.text AS sequence_owner,
     q.seqincrement AS increment,
     q.seqmin AS minimum,

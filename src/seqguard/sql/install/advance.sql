@@ -49,12 +49,13 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
 AS $function$
 DECLARE
-    origin bigint := pg_sequence_last_value(sequence_oid);
+    origin bigint;
     called boolean := true;
     steps numeric;
     target bigint;
     reached bigint;
 BEGIN
+    origin := pg_sequence_last_value(sequence_oid);
     IF origin IS NULL THEN
         EXECUTE format('SELECT last_value, is_called FROM %s', sequence_oid) INTO origin, called;
     END IF;
@@ -85,6 +86,9 @@ BEGIN
 EXCEPTION
     WHEN sequence_generator_limit_exceeded THEN
         RETURN;
+    WHEN insufficient_privilege THEN
+        RAISE WARNING 'seqguard: % cannot move sequence %: %', current_user, sequence_oid, SQLERRM
+            USING HINT = format('GRANT ALL ON SEQUENCE %s TO %I', sequence_oid, current_user);
 END
 $function$;
 
@@ -104,11 +108,6 @@ BEGIN
         RETURN NULL;
     END IF;
     value := written;
-    IF NOT has_sequence_privilege(guard.sequence_oid, 'UPDATE') THEN
-        RAISE WARNING 'seqguard: % cannot move sequence %: GRANT ALL ON SEQUENCE % TO %',
-            current_user, guard.sequence_oid::regclass, guard.sequence_oid::regclass, current_user;
-        RETURN NULL;
-    END IF;
     PERFORM seqguard.advance_to(guard.sequence_oid, guard.increment, guard.minimum, guard.maximum,
                                 guard.cache, value);
     RETURN NULL;

@@ -41,13 +41,13 @@ SELECT f."table", f."column", f.sequence, f.guard_state AS state, f.unguardable,
 FROM seqguard.fed_columns AS f
 WHERE f.table_oid IS NOT NULL;
 
--- Guards whose column is no longer fed by their sequence.
+-- Guards whose column is no longer fed by their sequence, or takes no guard any more.
 CREATE OR REPLACE VIEW seqguard.stale_guards AS
 SELECT t.tgrelid AS table_oid, t.tgname AS guard_name
 FROM pg_catalog.pg_trigger AS t
 WHERE t.tgfoid = 'seqguard.advance'::pg_catalog.regproc AND t.tgparentid = 0
   AND NOT EXISTS (SELECT FROM seqguard.guards AS g
-                  WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname);
+                  WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname AND g.unguardable IS NULL);
 
 -- Refuses what would let the guard do more than the owner of the table could do.
 CREATE OR REPLACE FUNCTION seqguard.require_rights(table_oid regclass, sequence_oid regclass) RETURNS void
@@ -58,10 +58,10 @@ DECLARE
     advance_owner constant name := (SELECT pg_get_userbyid(proowner) FROM pg_proc
                                     WHERE oid = 'seqguard.advance'::regproc);
 BEGIN
-    IF NOT has_sequence_privilege(table_owner, sequence_oid, 'USAGE, UPDATE') THEN
+    IF NOT has_sequence_privilege(table_owner, sequence_oid, 'UPDATE') THEN
         RAISE insufficient_privilege USING MESSAGE = format(
-            'the owner of table %s, %I, may not use sequence %s', table_oid, table_owner, sequence_oid),
-            HINT = format('GRANT USAGE ON SEQUENCE %s TO %I', sequence_oid, table_owner);
+            'the owner of table %s, %I, may not move sequence %s', table_oid, table_owner, sequence_oid),
+            HINT = format('GRANT UPDATE ON SEQUENCE %s TO %I', sequence_oid, table_owner);
     END IF;
     IF NOT (has_sequence_privilege(advance_owner, sequence_oid, 'UPDATE')
             AND has_sequence_privilege(advance_owner, sequence_oid, 'SELECT')) THEN
@@ -109,6 +109,8 @@ AS $function$
 DECLARE
     g seqguard.guards;
 BEGIN
+    -- two at once: the second one finds the guard of the first
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', table_oid);
     PERFORM seqguard.drop_guard(s.table_oid, s.guard_name)
     FROM seqguard.stale_guards AS s WHERE s.table_oid = guard.table_oid;
     FOR g IN SELECT c.* FROM seqguard.guards AS c

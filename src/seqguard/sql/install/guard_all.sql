@@ -8,7 +8,7 @@ BEGIN
 EXCEPTION
     WHEN lock_not_available THEN
         RETURN 'locked';
-    WHEN insufficient_privilege OR duplicate_object OR undefined_table OR deadlock_detected THEN
+    WHEN OTHERS THEN
         RETURN SQLERRM;
 END
 $function$;
@@ -24,8 +24,9 @@ DECLARE
     problem pg_catalog.text;
     repaired record;
 BEGIN
-    FOR todo IN SELECT DISTINCT g.table_oid FROM seqguard.guards AS g
-                WHERE g.unguardable IS NULL AND g.state OPERATOR(pg_catalog.<>) 'installed' LOOP
+    FOR todo IN SELECT g.table_oid FROM seqguard.guards AS g
+                WHERE g.unguardable IS NULL AND g.state OPERATOR(pg_catalog.<>) 'installed'
+                UNION SELECT s.table_oid FROM seqguard.stale_guards AS s LOOP
         FOR attempt IN 1 .. 3 LOOP
             problem := seqguard.try_to_guard(todo);
             COMMIT;

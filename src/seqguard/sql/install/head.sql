@@ -14,3 +14,5 @@
 --     SELECT seqguard.guard('public.users');                 guard one table
 --     SELECT seqguard.unguard('public.users');               remove its guards
 --     DROP SCHEMA seqguard CASCADE;                          remove everything
+
+SET search_path = pg_catalog, pg_temp;

@@ -10,13 +10,14 @@ DECLARE
     changed regclass;
 BEGIN
     FOR changed IN
-        SELECT DISTINCT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
+        SELECT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.guards AS g
             ON d.classid = 'pg_class'::regclass AND d.objid IN (g.table_oid, g.sequence_oid)
-        WHERE g.state <> 'disabled' AND g.state <> 'installed'
+        WHERE g.state IN ('missing', 'outdated')
         UNION
         SELECT s.table_oid FROM pg_event_trigger_ddl_commands() AS d
-        JOIN seqguard.stale_guards AS s ON d.classid = 'pg_class'::regclass AND d.objid = s.table_oid
+        JOIN seqguard.stale_guards AS s
+            ON d.classid = 'pg_class'::regclass AND d.objid = s.table_oid
     LOOP
         BEGIN
             PERFORM seqguard.guard(changed);
@@ -25,6 +26,9 @@ BEGIN
                 RAISE WARNING 'seqguard: table % is not guarded: %', changed, SQLERRM;
         END;
     END LOOP;
+EXCEPTION
+    WHEN OTHERS THEN
+        RAISE WARNING 'seqguard: cannot tell whether there is a table to guard: %', SQLERRM;
 END
 $function$;
 
@@ -32,6 +36,13 @@ CREATE OR REPLACE FUNCTION seqguard.guard_new_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    -- whoever owns the functions that the event trigger runs could make a superuser run anything
+    IF NOT (SELECT r.rolsuper FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = p.proowner
+            WHERE p.oid = 'seqguard.follow_ddl'::regproc) THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = 'schema seqguard does not belong to a superuser',
+            HINT = 'run seqguard unguard --all, then seqguard guard --new-tables as a superuser';
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_event_trigger WHERE evtname = 'seqguard_new_tables') THEN
         CREATE EVENT TRIGGER seqguard_new_tables ON ddl_command_end
             WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE',

@@ -10,3 +10,5 @@ $do$;
 SELECT g."table", g."column", g.sequence, COALESCE(g.unguardable, g.state) AS guard
 FROM seqguard.guards AS g
 ORDER BY g."table", g."column";
+
+RESET search_path;

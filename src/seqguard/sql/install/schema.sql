@@ -2,6 +2,28 @@
 -- two installers run at once. {version} ends in a hash of everything installed.
 SELECT pg_catalog.pg_advisory_lock(8317985137926545);  -- 'seqguard' as a number
 CREATE SCHEMA IF NOT EXISTS seqguard;
+
+-- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
+-- function returns. The functions that guards run stay: inserts go on meanwhile.
+DO $do$
+DECLARE
+    old pg_catalog.text;
+BEGIN
+    IF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
+        EXECUTE 'SELECT seqguard.version()' INTO old;
+        IF old <> '{version}' THEN
+            FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
+                       FROM pg_catalog.pg_proc AS p
+                       WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
+                         AND p.proname NOT IN ('advance', 'advance_to', 'guarded', 'follow_ddl') LOOP
+                EXECUTE old;
+            END LOOP;
+            DROP VIEW IF EXISTS seqguard.stale_guards, seqguard.guards, seqguard.fed_columns;
+        END IF;
+    END IF;
+END
+$do$;
+
 COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns that they feed';
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
