@@ -152,8 +152,8 @@ def _exhausted_note(definition: Definition, judgement: Judgement, type_maximum: 
 def _headroom_note(definition: Definition, judgement: Judgement, type_maximum: int | None) -> list[str]:
     limit, position = definition.nearest_limit(type_maximum), judgement.next_value
     assert position is not None
-    reached = position if judgement.target is None else judgement.target
-    left = definition.direction * (limit - reached) // abs(definition.increment) + 1
+    after = position if judgement.target is None else judgement.target + definition.increment
+    left = definition.direction * (limit - after) // abs(definition.increment) + 1
     whole = definition.direction * (limit - definition.wrapped_start) // abs(definition.increment) + 1
     if definition.cycle or left >= LOW_HEADROOM * whole:
         return []
