@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -77,10 +78,11 @@ class Server:
     @property
     def stop_command(self) -> str:
         """What to type in a shell to stop the server and remove its folder."""
-        stop = f"{self.binaries}/pg_ctl -D {self.folder}/data -m immediate stop"
+        pg_ctl, data = str(self.binaries / "pg_ctl"), str(self.folder / "data")
+        stop = shlex.join([pg_ctl, "-D", data, "-m", "immediate", "stop"])
         if _is_root():
-            stop = f"su {_UNPRIVILEGED} -s /bin/sh -c '{stop}'"
-        return f"{stop} && rm -r {self.folder}"
+            stop = shlex.join(["su", _UNPRIVILEGED, "-s", "/bin/sh", "-c", stop])
+        return f"{stop} && {shlex.join(['rm', '-r', str(self.folder)])}"
 
 
 def create(binaries: Path, settings: Mapping[str, str] | None = None) -> Server:

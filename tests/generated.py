@@ -1,0 +1,29 @@
+"""What is generated in this repository: `python tests/generated.py` writes it, test_generated.py checks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqguard.script import sql_script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parent.parent
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "examples/legacy-revamp/databases/postgres/auto-sync-sequences.sql": sql_script,
+}
+"""Path from the root of the repository -> what makes its content."""
+
+
+def main() -> None:
+    """Write every generated file."""
+    for path, content in GENERATED.items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(content(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
