@@ -147,7 +147,7 @@ def _is_root() -> bool:
 
 def _readable(binaries: Path, folder: Path) -> Path:
     """Binaries that the system user of the server can execute: a copy, where root must give way."""
-    if not _is_root():
+    if not _is_root() or _is_executable(binaries / "postgres"):
         return binaries
     installation = binaries.parent
     copy = folder / "embedded" / installation.name
@@ -156,6 +156,14 @@ def _readable(binaries: Path, folder: Path) -> Path:
     if libraries.exists():
         shutil.copytree(libraries, folder / libraries.name)
     return copy / "bin"
+
+
+def _is_executable(program: Path) -> bool:
+    """Whether the system user of the server can run a program where it lies."""
+    try:
+        return _run(program, "--version").returncode == 0
+    except PermissionError:
+        return False
 
 
 def _give_away(folder: Path) -> None:
