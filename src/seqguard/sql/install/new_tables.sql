@@ -9,6 +9,11 @@ AS $function$
 DECLARE
     changed regclass;
 BEGIN
+    -- guarding a table is DDL, too: what it sets off in here must not start over
+    IF current_setting('seqguard.following', true) = 'on' THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('seqguard.following', 'on', true);
     FOR changed IN
         SELECT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.guards AS g
@@ -26,6 +31,7 @@ BEGIN
                 RAISE WARNING 'seqguard: table % is not guarded: %', changed, SQLERRM;
         END;
     END LOOP;
+    PERFORM set_config('seqguard.following', 'off', true);
 EXCEPTION
     WHEN OTHERS THEN
         RAISE WARNING 'seqguard: cannot tell whether there is a table to guard: %', SQLERRM;
