@@ -25,7 +25,7 @@ FOUND, COULD_NOT_RUN = 1, 2
 
 
 @click.group(
-    context_settings={"auto_envvar_prefix": "SEQGUARD", "help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit code: 0 in sync or done, 1 findings or some left undone, 2 could not run.",
 )
 @click.version_option(__version__)
@@ -40,8 +40,18 @@ def cli() -> None:
     """
 
 
+def _add(command: click.Command) -> None:
+    """Add a command; each of its options gets an environment variable, named in --help."""
+    for option in command.params:
+        if isinstance(option, click.Option):
+            name = option.opts[-1].lstrip("-").replace("-", "_")
+            option.envvar = f"seqguard_{command.name}_{name}".upper()
+            option.show_envvar = True
+    cli.add_command(command)
+
+
 for _command in (check, fix, guard, unguard, script, demo):
-    cli.add_command(_command)
+    _add(_command)
 
 
 class Terminated(KeyboardInterrupt):
