@@ -6,13 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqguard.script import sql_script
+from seqguard.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_CONTROL = f"""\
+comment = 'keeps sequences ahead of the columns that they feed'
+default_version = '{__version__}'
+encoding = UTF8
+relocatable = false
+superuser = false
+"""
+
 GENERATED: dict[str, Callable[[], str]] = {
+    "sql/auto-sync-sequences.sql": sql_script,
+    "sql/seqguard.control": lambda: _CONTROL,
+    f"sql/seqguard--{__version__}.sql": sql_script,
     "examples/legacy-revamp/databases/postgres/auto-sync-sequences.sql": sql_script,
 }
 """Path from the root of the repository -> what makes its content."""

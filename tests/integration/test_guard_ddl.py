@@ -83,8 +83,8 @@ STOPPED = {
         "trigger sync_users_sequence on table users depends on column id of table users",
     ),
     "DROP SEQUENCE": (
-        "ALTER SEQUENCE users_id_seq OWNED BY NONE; ALTER TABLE users ALTER id DROP DEFAULT;"
-        "DROP SEQUENCE users_id_seq",
+        """ALTER SEQUENCE users_id_seq OWNED BY NONE; ALTER TABLE users ALTER id DROP DEFAULT;
+        DROP SEQUENCE users_id_seq""",
         "cannot drop sequence users_id_seq because other objects depend on it",
         "trigger sync_users_sequence on table users depends on sequence users_id_seq",
     ),
@@ -270,8 +270,8 @@ CATALOGS = (
     "SELECT oid, evtname FROM pg_event_trigger",
     "SELECT * FROM pg_description",
     "SELECT classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype::text FROM pg_depend",
-    "SELECT classid, objid, refclassid, refobjid, deptype::text FROM pg_shdepend"
-    " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    """SELECT classid, objid, refclassid, refobjid, deptype::text FROM pg_shdepend
+       WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())""",
 )
 
 

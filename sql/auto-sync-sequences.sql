@@ -1,0 +1,879 @@
+-- seqguard 0.1.0: keeps sequences ahead of the columns that they feed.
+--
+--     psql -d mydb -f auto-sync-sequences.sql
+--
+-- Installs schema seqguard, guards every table whose column a sequence feeds, and
+-- moves forward what is behind. Safe to run again. Each table is locked against
+-- writes for an instant, for at most a second of waiting, and in a transaction of
+-- its own: do not run it with psql --single-transaction.
+--
+-- Afterwards:
+--     SELECT * FROM seqguard.check() WHERE status <> 'ok';   what is behind, and why
+--     SELECT * FROM seqguard.fix();                          move it forward
+--     SELECT * FROM seqguard.guards;                         the guard on each column
+--     SELECT seqguard.guard('public.users');                 guard one table
+--     SELECT seqguard.unguard('public.users');               remove its guards
+--     DROP SCHEMA seqguard CASCADE;                          remove everything
+
+SET search_path = pg_catalog, pg_temp;
+
+-- The schema that holds everything seqguard installs, and the lock that lets
+-- two installers run at once. 0.1.0+b57b6c1417fe ends in a hash of everything installed.
+SELECT pg_catalog.pg_advisory_lock(8317985137926545);  -- 'seqguard' as a number
+CREATE SCHEMA IF NOT EXISTS seqguard;
+
+-- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
+-- function returns. The functions that guards run stay: inserts go on meanwhile.
+DO $do$
+DECLARE
+    old pg_catalog.text;
+BEGIN
+    IF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
+        EXECUTE 'SELECT seqguard.version()' INTO old;
+        IF old <> '0.1.0+b57b6c1417fe' THEN
+            FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
+                       FROM pg_catalog.pg_proc AS p
+                       WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
+                         AND p.proname NOT IN ('advance', 'advance_to', 'guarded', 'follow_ddl') LOOP
+                EXECUTE old;
+            END LOOP;
+            DROP VIEW IF EXISTS seqguard.stale_guards, seqguard.guards, seqguard.fed_columns;
+        END IF;
+    END IF;
+END
+$do$;
+
+COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns that they feed';
+
+CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$SELECT '0.1.0+b57b6c1417fe'$function$;
+
+-- Every sequence, every column that it feeds, and the guard on it.
+CREATE OR REPLACE VIEW seqguard.fed_columns AS
+-- Every sequence of this database, one row for each column that it feeds, and
+-- one row without a table for a sequence that feeds no column.
+--
+-- Parameters: none. Needs no privilege beyond reading the catalogs, takes no
+-- lock on any table, and runs on a standby.
+--
+-- Left out: what an extension owns, system schemas, temporary relations of other
+-- sessions, and partitions whose parent is fed by the same sequence (reading the
+-- parent reads them). Defaults are found by the oid of nextval in their parse
+-- tree, because nextval('name'::text) leaves no dependency behind.
+--
+-- furthest_query reads the value furthest along the sequence's direction; it is
+-- NULL where unjudged says why the column cannot be judged. state is an expression for
+-- the sequence's last_value and is_called: reading the sequence as a relation takes
+-- twice as long as the function that PostgreSQL 18 has for it.
+WITH user_class AS (
+    SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relowner, c.relispartition, c.relpages,
+           n.oid AS nspoid, n.nspname
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'f', 'v', 'S')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'seqguard')
+      AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_depend AS e
+          WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND e.objid = c.oid AND e.deptype = 'e')
+), column_default AS (
+    SELECT d.oid, d.adrelid, d.adnum, x.expression, p.part,
+           COALESCE(pg_catalog.replace(p.part[2], '''''', ''''),
+                    pg_catalog.replace(p.part[3], '''''', '''')) AS written_name,
+           p.part[2] IS NOT NULL AS by_text
+    FROM pg_catalog.pg_attrdef AS d
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression
+        OFFSET 0) AS x
+    CROSS JOIN LATERAL (
+        -- before, the sequence named as text, the sequence named as regclass, after:
+        -- nothing but constants, ||, concat and casts may surround one nextval.
+        -- The plain form is told by hand, because the pattern costs 100 times as much.
+        SELECT CASE
+            WHEN x.expression LIKE 'nextval(''%''::regclass)'
+                 AND pg_catalog.strpos(pg_catalog.substr(x.expression, 9), '(') = 0
+                THEN ARRAY['', NULL, pg_catalog.substr(x.expression, 10, pg_catalog.length(x.expression) - 21), '']
+            ELSE pg_catalog.regexp_match(x.expression,
+                '^((?:[() ]|\|\||concat\(|, |''(?:[^'']|'''')*''|::text|::bpchar|::character varying|::character)*)'
+                'nextval\((?:\(''((?:[^'']|'''')*)''::text\)::regclass|''((?:[^'']|'''')*)''::regclass)\)'
+                '((?:[() ]|\|\||, |''(?:[^'']|'''')*''|::text|::bpchar|::character varying\(\d+\)|::character varying'
+                '|::character\(\d+\)|::character|::bigint|::integer|::smallint|::numeric)*)$')
+            END AS part
+        OFFSET 0) AS p
+    WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
+), feeding AS (
+    SELECT d.objid AS sequence_oid, d.refobjid AS table_oid, d.refobjsubid::pg_catalog.int2 AS attnum,
+           'identity'::pg_catalog.text AS kind, NULL::pg_catalog.text AS pattern,
+           true AS parsed, NULL::pg_catalog.text AS expression
+    FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      AND d.deptype = 'i' AND d.refobjsubid > 0
+    UNION
+    SELECT s.oid, f.adrelid, f.adnum,
+           CASE WHEN f.part IS NULL OR f.part[1] || f.part[4] ~ '''' THEN 'expression'
+                WHEN o.objid IS NOT NULL THEN 'serial'
+                ELSE 'default' END,
+           CASE WHEN f.part[1] || f.part[4] ~ '''' THEN
+               '^' || pg_catalog.regexp_replace(l.before, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g')
+               || '(-?[0-9]{1,30})'
+               || pg_catalog.regexp_replace(l.after, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g') || '$'
+           END,
+           f.part IS NOT NULL,
+           f.expression
+    FROM column_default AS f
+    JOIN pg_catalog.pg_class AS t ON t.oid = f.adrelid
+    JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
+    JOIN LATERAL (
+        SELECT d.refobjid AS oid
+        FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid
+          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid = 0
+        UNION
+        SELECT CASE
+            WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$' THEN COALESCE(
+                pg_catalog.to_regclass(pg_catalog.quote_ident(tn.nspname) || '.' || f.written_name),
+                pg_catalog.to_regclass('public.' || f.written_name))::pg_catalog.oid
+            WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
+                THEN pg_catalog.to_regclass(f.written_name)::pg_catalog.oid
+            END
+        WHERE f.by_text
+    ) AS s ON s.oid IS NOT NULL
+    LEFT JOIN pg_catalog.pg_depend AS o
+        ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = s.oid
+       AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       AND o.refobjid = f.adrelid AND o.refobjsubid = f.adnum AND o.deptype = 'a'
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.replace(COALESCE(pg_catalog.string_agg(b.m[1], ''), ''), '''''', '''') AS before
+        FROM pg_catalog.regexp_matches(f.part[1], '''((?:[^'']|'''')*)''', 'g') AS b (m)
+    ) AS lb
+    CROSS JOIN LATERAL (
+        SELECT lb.before,
+               pg_catalog.replace(COALESCE(pg_catalog.string_agg(a.m[1], ''), ''), '''''', '''') AS after
+        FROM pg_catalog.regexp_matches(f.part[4], '''((?:[^'']|'''')*)''', 'g') AS a (m)
+    ) AS l
+), typed AS (
+    SELECT f.*, n.type_name, a.attname,
+           CASE WHEN n.type_name IN ('text', 'varchar', 'bpchar')
+                THEN COALESCE(f.pattern, '^(-?[0-9]{1,30})$') ELSE f.pattern END AS number_pattern
+    FROM feeding AS f
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.table_oid AND a.attnum = f.attnum
+    JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
+    JOIN pg_catalog.pg_type AS b ON b.oid = CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END
+    JOIN pg_catalog.pg_namespace AS bn ON bn.oid = b.typnamespace
+    CROSS JOIN LATERAL (
+        -- a user's own type of the name "text" would bring his own cast with it
+        SELECT CASE WHEN bn.nspname = 'pg_catalog' THEN b.typname::pg_catalog.text
+                    ELSE pg_catalog.format('%I.%I', bn.nspname, b.typname) END AS type_name) AS n
+), fed AS (
+    SELECT f.*, t.relname AS table_name, t.nspname AS table_schema, t.nspoid AS table_nspoid,
+           t.relkind, t.relpersistence AS table_persistence, t.relpages,
+           -- what a guard depends on apart from names, kept as the trigger's comment: count up
+           -- the figure when seqguard.guard_condition() changes
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 1, q.seqincrement > 0, f.number_pattern,
+               pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000)) AS guard_shape
+    FROM typed AS f
+    JOIN user_class AS t ON t.oid = f.table_oid AND t.relkind <> 'S'
+    JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = f.sequence_oid
+    WHERE NOT (t.relispartition AND EXISTS (
+        SELECT FROM pg_catalog.pg_inherits AS i
+        JOIN typed AS parent ON parent.table_oid = i.inhparent
+            AND parent.sequence_oid = f.sequence_oid AND parent.attname = f.attname
+        WHERE i.inhrelid = f.table_oid))
+), guard AS (
+    SELECT g.tgrelid, g.tgname, g.tgenabled, c.refobjsubid AS attnum, s.refobjid AS sequence_oid,
+           pg_catalog.obj_description(g.oid, 'pg_trigger') AS comment
+    FROM pg_catalog.pg_trigger AS g
+    JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid AND p.proname = 'advance'
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'seqguard'
+    LEFT JOIN pg_catalog.pg_depend AS c
+        ON c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
+       AND c.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       AND c.refobjid = g.tgrelid AND c.refobjsubid > 0
+    LEFT JOIN pg_catalog.pg_depend AS s
+        ON s.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND s.objid = g.oid
+       AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.refobjid <> g.tgrelid
+    WHERE g.tgparentid = 0
+)
+SELECT
+    s.oid AS sequence_oid,
+    s.nspname::pg_catalog.text AS sequence_schema,
+    s.relname::pg_catalog.text AS sequence_name,
+    pg_catalog.format('%I.%I', s.nspname, s.relname) AS sequence,
+    pg_catalog.format(
+        CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
+             THEN 'pg_catalog.pg_get_sequence_data(%L)'
+             ELSE '(SELECT ROW (last_value, is_called) FROM %s)' END,
+        pg_catalog.format('%I.%I', s.nspname, s.relname)) AS state,
+    pg_catalog.pg_get_userbyid(s.relowner)::pg_catalog.text AS sequence_owner,
+    q.seqincrement AS increment,
+    q.seqmin AS minimum,
+    q.seqmax AS maximum,
+    q.seqcache AS cache,
+    q.seqcycle AS cycle,
+    pg_catalog.pg_has_role(s.relowner, 'USAGE') AS is_owner,
+    CASE WHEN pg_catalog.pg_is_in_recovery() AND s.relpersistence <> 'p' THEN 'unlogged on a standby'
+         WHEN NOT pg_catalog.has_schema_privilege(s.nspoid, 'USAGE') THEN
+             pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', s.nspname, current_user)
+         WHEN NOT pg_catalog.has_sequence_privilege(s.oid, 'SELECT') THEN
+             pg_catalog.format('GRANT SELECT ON SEQUENCE %I.%I TO %I', s.nspname, s.relname, current_user)
+    END AS sequence_unreadable,
+    f.table_oid,
+    f.table_schema::pg_catalog.text,
+    f.table_name::pg_catalog.text,
+    CASE WHEN f.table_oid IS NOT NULL THEN pg_catalog.format('%I.%I', f.table_schema, f.table_name) END AS "table",
+    f.attname::pg_catalog.text AS column_name,
+    pg_catalog.quote_ident(f.attname) AS "column",
+    f.kind,
+    f.number_pattern,
+    CASE f.type_name WHEN 'int2' THEN 32767 WHEN 'int4' THEN 2147483647 END::pg_catalog.int8 AS type_maximum,
+    COALESCE(f.number_pattern IS NULL AND EXISTS (
+        SELECT FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
+        JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam AND am.amname = 'btree'
+        WHERE i.indrelid = f.table_oid AND i.indkey[0] = f.attnum
+          AND i.indisvalid AND i.indpred IS NULL), false) AS indexed,
+    f.relpages AS pages,
+    u.unjudged,
+    CASE WHEN f.table_oid IS NULL OR u.unjudged IS NOT NULL THEN NULL
+         WHEN NOT pg_catalog.has_schema_privilege(f.table_nspoid, 'USAGE') THEN
+             pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', f.table_schema, current_user)
+         WHEN NOT pg_catalog.has_column_privilege(f.table_oid, f.attnum, 'SELECT') THEN
+             pg_catalog.format('GRANT SELECT (%I) ON TABLE %I.%I TO %I',
+                               f.attname, f.table_schema, f.table_name, current_user)
+         WHEN pg_catalog.row_security_active(f.table_oid) THEN
+             pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user)
+    END AS column_unreadable,
+    CASE WHEN f.table_oid IS NOT NULL AND u.unjudged IS NULL THEN pg_catalog.format(
+        CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
+                 THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
+             WHEN f.number_pattern IS NULL
+                 THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
+             ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END,
+        CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
+        f.attname,
+        CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END,
+        f.table_schema, f.table_name,
+        f.number_pattern)
+    END AS furthest_query,
+    w.unguardable,
+    g.tgname::pg_catalog.text AS guard_name,
+    f.guard_shape,
+    CASE WHEN f.table_oid IS NULL THEN NULL
+         WHEN g.tgenabled = 'D' THEN 'disabled'
+         WHEN g.tgname IS NULL AND w.unguardable IS NULL THEN 'missing'
+         WHEN g.tgname IS NULL THEN 'unguardable'
+         WHEN g.tgenabled <> 'A' OR w.unguardable IS NOT NULL OR g.comment IS DISTINCT FROM f.guard_shape
+             THEN 'outdated'
+         ELSE 'installed'
+    END AS guard_state
+FROM user_class AS s
+JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = s.oid
+LEFT JOIN fed AS f ON f.sequence_oid = s.oid
+LEFT JOIN guard AS g
+    ON g.tgrelid = f.table_oid AND g.attnum = f.attnum AND g.sequence_oid = s.oid
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN f.table_oid IS NULL THEN NULL
+        WHEN NOT f.parsed THEN 'cannot judge the default ' || f.expression
+        WHEN f.relkind = 'v' THEN 'a view: judge the table behind it'
+        WHEN f.type_name NOT IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8',
+                                 'text', 'varchar', 'bpchar')
+            THEN 'cannot judge a column of type ' || f.type_name
+    END AS unjudged) AS u
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN u.unjudged IS NOT NULL THEN u.unjudged
+        WHEN f.relkind = 'f' THEN 'a foreign table takes no guard'
+        WHEN f.table_persistence = 't' THEN 'a temporary table takes no guard'
+        WHEN q.seqcycle THEN 'a sequence that cycles takes no guard'
+    END AS unguardable) AS w
+WHERE s.relkind = 'S'
+ORDER BY s.nspname, s.relname, f.table_schema, f.table_name, f.attnum;
+
+-- The rules. seqguard/model.py holds the same ones for use without this schema;
+-- a property-based test proves the two equal.
+--
+-- Ascending is written out; descending is its mirror image. All arithmetic is
+-- numeric, because next values can lie beyond bigint.
+--   type_maximum  largest value of the narrowest fed column, or NULL
+--   furthest      value furthest along in any fed column, or NULL for no rows
+--   margin        values to leave free beyond the data
+-- target is the last_value that repairs the sequence: the last value of its grid
+-- before the next one that is beyond all data. It is NULL unless behind.
+CREATE OR REPLACE FUNCTION seqguard.judge(
+    increment bigint, minimum bigint, maximum bigint, cycle boolean, last_value bigint,
+    is_called boolean, type_maximum bigint, furthest numeric, margin bigint,
+    OUT next_value numeric, OUT target numeric, OUT status text)
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    direction constant numeric := sign(increment::numeric);
+    sequence_limit constant numeric := CASE WHEN increment > 0 THEN maximum ELSE minimum END;
+    type_limit constant numeric := CASE WHEN increment > 0 THEN type_maximum ELSE -type_maximum - 1 END;
+    nearest_limit constant numeric := direction * LEAST(direction * sequence_limit, direction * type_limit);
+    upcoming numeric := last_value + CASE WHEN is_called THEN increment::numeric ELSE 0 END;
+    steps numeric;
+BEGIN
+    IF direction * (upcoming - sequence_limit) > 0 AND cycle THEN
+        upcoming := CASE WHEN increment > 0 THEN minimum ELSE maximum END;
+    END IF;
+    IF direction * (upcoming - sequence_limit) <= 0 THEN
+        next_value := upcoming;
+    END IF;
+    steps := div(direction * (furthest - upcoming), abs(increment::numeric)) + 1;
+    IF furthest IS NULL OR direction * (furthest - upcoming) < 0 THEN
+        status := CASE WHEN direction * (upcoming - nearest_limit) > 0 THEN 'exhausted' ELSE 'ok' END;
+    ELSIF cycle AND is_called
+          AND direction * (sequence_limit - furthest) <= direction * (furthest - upcoming) THEN
+        status := 'unjudged';
+    ELSIF direction * (upcoming + steps * increment - nearest_limit) > 0 THEN
+        status := 'exhausted';
+    ELSE
+        status := 'behind';
+        margin := LEAST(margin, div(direction * (nearest_limit - upcoming), abs(increment::numeric)) - steps);
+        target := upcoming + (steps + margin - 1) * increment;
+    END IF;
+END
+$function$;
+
+-- check for psql users: SELECT * FROM seqguard.check() WHERE status <> 'ok';
+CREATE OR REPLACE FUNCTION seqguard.read_furthest(
+    furthest_query text, increment bigint, OUT value numeric, OUT problem text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $function$
+BEGIN
+    IF furthest_query IS NOT NULL THEN
+        EXECUTE furthest_query INTO value;
+        value := CASE WHEN increment > 0 THEN floor(value) ELSE ceil(value) END;
+    END IF;
+EXCEPTION
+    WHEN insufficient_privilege OR lock_not_available OR undefined_table OR undefined_column THEN
+        problem := SQLERRM;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.read_state(
+    sequence text, OUT last_value bigint, OUT is_called boolean, OUT problem text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    EXECUTE 'SELECT last_value, is_called FROM ' || sequence INTO last_value, is_called;
+EXCEPTION
+    WHEN insufficient_privilege OR lock_not_available OR undefined_table THEN
+        problem := SQLERRM;
+END
+$function$;
+
+-- One row for each sequence that feeds a column, or for those given.
+CREATE OR REPLACE FUNCTION seqguard.check(sequences regclass[] DEFAULT NULL, margin bigint DEFAULT 0)
+RETURNS TABLE (sequence regclass, status text, next_value numeric, furthest numeric,
+               target numeric, last_value bigint, is_called boolean, guarded boolean, problem text)
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+    WITH data AS MATERIALIZED (
+        SELECT f.sequence_oid, f.sequence, f.increment, f.minimum, f.maximum, f.cycle,
+               min(f.type_maximum) AS type_maximum,
+               CASE WHEN f.increment > 0 THEN max(r.value) ELSE min(r.value) END AS furthest,
+               bool_and(f.guard_state IN ('installed', 'outdated')) AS guarded,
+               string_agg(f.unjudged, '; ') AS unjudged,
+               COALESCE(f.sequence_unreadable,
+                        string_agg(COALESCE(f.column_unreadable, r.problem), '; ')) AS unreadable
+        FROM seqguard.fed_columns AS f
+        CROSS JOIN LATERAL seqguard.read_furthest(
+            CASE WHEN f.column_unreadable IS NULL THEN f.furthest_query END, f.increment) AS r
+        WHERE f.table_oid IS NOT NULL
+          AND (sequences IS NULL OR f.sequence_oid = ANY (sequences::oid[]))
+        GROUP BY f.sequence_oid, f.sequence, f.increment, f.minimum, f.maximum, f.cycle, f.sequence_unreadable
+    ), verdict AS (
+        -- The data was read first: a sequence read after it can only be further along.
+        SELECT d.*, s.last_value, s.is_called, j.next_value, j.target, COALESCE(d.unreadable, s.problem) AS unread,
+               CASE WHEN s.last_value IS NULL THEN 'unreadable'
+                    WHEN j.status = 'behind' THEN j.status
+                    WHEN COALESCE(d.unreadable, s.problem) IS NOT NULL THEN 'unreadable'
+                    WHEN d.unjudged IS NOT NULL THEN 'unjudged'
+                    ELSE j.status END AS status
+        FROM data AS d
+        CROSS JOIN LATERAL seqguard.read_state(d.sequence) AS s
+        LEFT JOIN LATERAL seqguard.judge(
+            d.increment, d.minimum, d.maximum, d.cycle, s.last_value, s.is_called,
+            d.type_maximum, d.furthest, margin) AS j ON s.last_value IS NOT NULL
+    )
+    SELECT v.sequence_oid::regclass, v.status, v.next_value, v.furthest, v.target, v.last_value,
+           v.is_called, v.guarded, COALESCE(v.unread, v.unjudged)
+    FROM verdict AS v
+    ORDER BY v.status = 'ok', v.sequence
+$function$;
+
+-- Move a sequence forward to a last_value, exactly, while others use it.
+--
+-- Parameters: moving, the sequence; target, the last_value to reach, on its grid.
+-- Raises 55P03 (lock_not_available) when open transactions that have used the
+-- sequence do not end within lock_timeout, 42501 for one who does not own it.
+--
+-- ALTER SEQUENCE ... OWNER TO its own owner changes nothing, but takes a lock that
+-- stops nextval and setval. Under it the state is read again, so that nobody can
+-- have moved the sequence in between. setval is not undone by a rollback, the lock
+-- is released by it: hence the exception that is raised and caught at once.
+-- Sessions that cached values (CACHE above 1) drop them only when the sequence is
+-- rewritten, which RESTART does; there the lock lasts until the transaction ends.
+CREATE OR REPLACE FUNCTION seqguard.move_forward(moving regclass, target bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
+AS $function$
+DECLARE
+    definition pg_catalog.pg_sequence;
+    upcoming numeric;
+BEGIN
+    EXECUTE pg_catalog.format('ALTER SEQUENCE %s OWNER TO %I', moving,
+        (SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c WHERE c.oid = moving));
+    SELECT s.* INTO definition FROM pg_catalog.pg_sequence AS s WHERE s.seqrelid = moving;
+    EXECUTE pg_catalog.format('SELECT last_value + CASE WHEN is_called THEN %s::numeric ELSE 0 END FROM %s',
+                              definition.seqincrement, moving) INTO upcoming;
+    IF pg_catalog.sign(definition.seqincrement::numeric) * (target - upcoming) >= 0 THEN
+        IF definition.seqcache > 1 THEN
+            EXECUTE pg_catalog.format('ALTER SEQUENCE %s RESTART WITH %s', moving,
+                                      target + definition.seqincrement);
+            RETURN;
+        END IF;
+        PERFORM pg_catalog.setval(moving, target);
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
+EXCEPTION
+    WHEN SQLSTATE 'SQG00' THEN
+        RETURN;
+END
+$function$;
+
+-- fix for psql users: SELECT * FROM seqguard.fix();
+CREATE OR REPLACE FUNCTION seqguard.try_to_move_forward(
+    moving regclass, target bigint, OUT problem text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM seqguard.move_forward(moving, target);
+EXCEPTION
+    WHEN lock_not_available THEN
+        problem := 'in use by open transactions: run again when they have ended';
+    WHEN insufficient_privilege OR undefined_table OR undefined_object
+         OR object_not_in_prerequisite_state OR deadlock_detected THEN
+        problem := SQLERRM;
+END
+$function$;
+
+-- One row for each sequence that was behind, or that could not be judged:
+-- where it stands now, and why it was left where that is not ok.
+CREATE OR REPLACE FUNCTION seqguard.fix(sequences regclass[] DEFAULT NULL, margin bigint DEFAULT 0)
+RETURNS TABLE (sequence regclass, status text, next_value numeric, problem text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    verdict record;
+    attention regclass[] := '{}';
+    problems jsonb := '{}';
+BEGIN
+    FOR verdict IN SELECT c.* FROM seqguard.check(sequences, margin) AS c WHERE c.status <> 'ok' LOOP
+        attention := attention || verdict.sequence;
+        IF verdict.status = 'behind' THEN
+            problems := problems || jsonb_build_object(verdict.sequence::oid::text,
+                seqguard.try_to_move_forward(verdict.sequence, verdict.target::bigint));
+        END IF;
+    END LOOP;
+    RETURN QUERY
+        SELECT c.sequence, c.status, c.next_value, COALESCE(problems ->> c.sequence::oid::text, c.problem)
+        FROM seqguard.check(attention) AS c;
+END
+$function$;
+
+-- The trigger function of every guard. It is called only for a row whose id may be
+-- ahead of its sequence: the trigger's WHEN clause has turned the others away.
+--
+-- It finds its column and its sequence through the dependencies of that WHEN
+-- clause, because those follow every RENAME and survive pg_dump, which names in
+-- arguments and oids do not. The only argument, for a text column, is the pattern
+-- whose group is the numeric part.
+--
+-- SECURITY DEFINER: inserting into an identity column needs no privilege on its
+-- sequence, moving the sequence does. Only the owner may attach it to a table.
+
+-- The column and the sequence of a guard; for the clone of a guard on a partition,
+-- those of the guard that it was cloned from.
+CREATE OR REPLACE FUNCTION seqguard.guarded(
+    table_oid oid, trigger_name name, OUT column_name name, OUT sequence_oid oid,
+    OUT increment bigint, OUT minimum bigint, OUT maximum bigint, OUT cache bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    guard oid;
+    parent oid;
+BEGIN
+    SELECT t.oid, t.tgparentid INTO guard, parent
+    FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = trigger_name;
+    WHILE parent <> 0 LOOP
+        guard := parent;
+        SELECT t.tgparentid INTO parent FROM pg_trigger AS t WHERE t.oid = guard;
+    END LOOP;
+    SELECT a.attname, s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
+    INTO column_name, sequence_oid, increment, minimum, maximum, cache
+    FROM pg_depend AS c
+    JOIN pg_attribute AS a ON a.attrelid = c.refobjid AND a.attnum = c.refobjsubid
+    JOIN pg_depend AS d ON d.classid = c.classid AND d.objid = c.objid AND d.refclassid = c.refclassid
+    JOIN pg_sequence AS s ON s.seqrelid = d.refobjid
+    WHERE c.classid = 'pg_trigger'::regclass AND c.objid = guard
+      AND c.refclassid = 'pg_class'::regclass AND c.refobjsubid > 0;
+END
+$function$;
+
+-- Moves a sequence to the last value of its grid that is not beyond value, never back.
+--
+-- A few steps are taken with nextval, which cannot move a sequence backwards. A longer
+-- way is one setval, in the same expression as the test that it goes forward; guards
+-- take turns at it. nextval by ordinary inserts cannot be made to wait here: see
+-- docs/guard.md for what is left of the race.
+CREATE OR REPLACE FUNCTION seqguard.advance_to(
+    sequence_oid regclass, increment bigint, minimum bigint, maximum bigint, cache bigint, value numeric)
+RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
+AS $function$
+DECLARE
+    origin bigint;
+    called boolean := true;
+    steps numeric;
+    target bigint;
+    reached bigint;
+BEGIN
+    origin := pg_sequence_last_value(sequence_oid);
+    IF origin IS NULL THEN
+        EXECUTE format('SELECT last_value, is_called FROM %s', sequence_oid) INTO origin, called;
+    END IF;
+    steps := div(value - origin, increment::numeric) + CASE WHEN called THEN 0 ELSE 1 END;
+    IF steps <= 0 OR (value - origin) * sign(increment::numeric) < 0
+       OR value NOT BETWEEN minimum AND maximum THEN
+        RETURN;
+    END IF;
+    target := origin + (steps - CASE WHEN called THEN 0 ELSE 1 END) * increment;
+    IF steps <= 32 AND cache = 1 THEN
+        FOR step IN 1 .. steps LOOP
+            reached := nextval(sequence_oid);
+            EXIT WHEN CASE WHEN increment > 0 THEN reached >= target ELSE reached <= target END;
+        END LOOP;
+        RETURN;
+    END IF;
+    BEGIN
+        PERFORM pg_advisory_xact_lock(83179, sequence_oid::oid::integer);
+        reached := CASE
+            WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
+              OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
+            THEN setval(sequence_oid, target) END;
+        RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
+    EXCEPTION
+        WHEN SQLSTATE 'SQG00' THEN
+            RETURN;
+    END;
+EXCEPTION
+    WHEN sequence_generator_limit_exceeded THEN
+        RETURN;
+    WHEN insufficient_privilege THEN
+        RAISE WARNING 'seqguard: % cannot move sequence %: %', current_user, sequence_oid, SQLERRM
+            USING HINT = format('GRANT ALL ON SEQUENCE %s TO %I', sequence_oid, current_user);
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.advance() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    guard record := seqguard.guarded(TG_RELID, TG_NAME);
+    written text;
+    value numeric;
+BEGIN
+    EXECUTE format('SELECT ($1).%I::text', guard.column_name) INTO written USING NEW;
+    IF TG_NARGS > 0 THEN
+        written := substring(written FROM TG_ARGV[0]);
+    END IF;
+    IF written IS NULL OR written IN ('NaN', 'Infinity', '-Infinity') THEN
+        RETURN NULL;
+    END IF;
+    value := written;
+    PERFORM seqguard.advance_to(guard.sequence_oid, guard.increment, guard.minimum, guard.maximum,
+                                guard.cache, value);
+    RETURN NULL;
+END
+$function$;
+
+-- Installing, listing and removing guards.
+
+-- The WHEN clause of a guard: true for a row whose value may be ahead of the sequence.
+-- It runs with the rights of whoever inserts. Without USAGE or SELECT on the sequence
+-- pg_sequence_last_value raises before 18 and returns NULL from 18 on; NULL is also its
+-- answer for a sequence that was never used. NULL makes the clause true.
+CREATE OR REPLACE FUNCTION seqguard.guard_condition(
+    column_name name, sequence regclass, increment bigint, pattern text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT format('(%s %s %s) IS NOT TRUE',
+        CASE WHEN pattern IS NULL THEN format('NEW.%I', column_name)
+             ELSE format('substring(NEW.%I::text, %L)::numeric', column_name, pattern) END,
+        CASE WHEN increment > 0 THEN '<=' ELSE '>=' END,
+        format(CASE WHEN current_setting('server_version_num')::integer >= 180000
+                    THEN 'pg_sequence_last_value(%1$L::regclass)'
+                    ELSE 'CASE WHEN has_sequence_privilege(%1$L::regclass, ''USAGE, SELECT'') '
+                         'THEN pg_sequence_last_value(%1$L::regclass) END' END,
+               sequence::text))
+$function$;
+
+-- sync_<table>_sequence, with the column where the table has several fed columns;
+-- past 63 bytes the middle is cut and a hash put in.
+CREATE OR REPLACE FUNCTION seqguard.guard_name(
+    table_name text, column_name text, several boolean) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT 'sync_' || CASE
+        WHEN octet_length(stem) <= 49 THEN stem
+        ELSE (SELECT left(stem, n) FROM generate_series(40, 1, -1) AS n
+              WHERE octet_length(left(stem, n)) <= 40 LIMIT 1) || '_' || left(md5(stem), 8)
+        END || '_sequence'
+    FROM (SELECT table_name || CASE WHEN several THEN '_' || column_name ELSE '' END AS stem) AS s
+$function$;
+
+-- Every guard that there is or could be. state is installed, outdated, disabled, missing,
+-- or unguardable, and then unguardable says why.
+CREATE OR REPLACE VIEW seqguard.guards AS
+SELECT f."table", f."column", f.sequence, f.guard_state AS state, f.unguardable, f.guard_name, f.guard_shape,
+       f.table_oid, f.table_schema, f.table_name, f.column_name, f.sequence_oid, f.increment, f.number_pattern
+FROM seqguard.fed_columns AS f
+WHERE f.table_oid IS NOT NULL;
+
+-- Guards whose column is no longer fed by their sequence, or takes no guard any more.
+CREATE OR REPLACE VIEW seqguard.stale_guards AS
+SELECT t.tgrelid AS table_oid, t.tgname AS guard_name
+FROM pg_catalog.pg_trigger AS t
+WHERE t.tgfoid = 'seqguard.advance'::pg_catalog.regproc AND t.tgparentid = 0
+  AND NOT EXISTS (SELECT FROM seqguard.guards AS g
+                  WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname AND g.unguardable IS NULL);
+
+-- Refuses what would let the guard do more than the owner of the table could do.
+CREATE OR REPLACE FUNCTION seqguard.require_rights(table_oid regclass, sequence_oid regclass) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    table_owner constant name := (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = table_oid);
+    advance_owner constant name := (SELECT pg_get_userbyid(proowner) FROM pg_proc
+                                    WHERE oid = 'seqguard.advance'::regproc);
+BEGIN
+    IF NOT has_sequence_privilege(table_owner, sequence_oid, 'UPDATE') THEN
+        RAISE insufficient_privilege USING MESSAGE = format(
+            'the owner of table %s, %I, may not move sequence %s', table_oid, table_owner, sequence_oid),
+            HINT = format('GRANT UPDATE ON SEQUENCE %s TO %I', sequence_oid, table_owner);
+    END IF;
+    IF NOT (has_sequence_privilege(advance_owner, sequence_oid, 'UPDATE')
+            AND has_sequence_privilege(advance_owner, sequence_oid, 'SELECT')) THEN
+        RAISE insufficient_privilege USING MESSAGE = format(
+            'the owner of schema seqguard, %I, may not move sequence %s', advance_owner, sequence_oid),
+            HINT = format('GRANT ALL ON SEQUENCE %s TO %I', sequence_oid, advance_owner);
+    END IF;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.install_guard(g seqguard.guards) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    name constant text := COALESCE(g.guard_name, seqguard.guard_name(g.table_name, g.column_name,
+        (SELECT count(*) > 1 FROM seqguard.guards AS o WHERE o.table_oid = g.table_oid AND o.unguardable IS NULL)));
+BEGIN
+    PERFORM seqguard.require_rights(g.table_oid, g.sequence_oid);
+    IF g.guard_name IS NULL AND EXISTS (
+        SELECT FROM pg_trigger AS t WHERE t.tgrelid = g.table_oid AND t.tgname = name) THEN
+        RAISE duplicate_object USING MESSAGE = format(
+            'table %s already has a trigger %I that is not seqguard''s', g."table", name),
+            HINT = format('DROP TRIGGER %I ON %s', name, g."table");
+    END IF;
+    IF g.state IN ('disabled', 'outdated') THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', name, g."table");
+    END IF;
+    EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
+                   'EXECUTE FUNCTION seqguard.advance(%s)',
+        name, g."table",
+        seqguard.guard_condition(g.column_name, g.sequence_oid, g.increment, g.number_pattern),
+        quote_literal(g.number_pattern));
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', g."table", name);
+    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', name, g."table",
+                   g.guard_shape);
+END
+$function$;
+
+-- Guards the fed columns of a table, or one of them; drops what is stale on it.
+-- Returns the columns newly guarded. Run seqguard.fix() after it has been committed.
+CREATE OR REPLACE FUNCTION seqguard.guard(table_oid regclass, column_name name DEFAULT NULL)
+RETURNS SETOF seqguard.guards
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    g seqguard.guards;
+BEGIN
+    -- two at once: the second one finds the guard of the first
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', table_oid);
+    PERFORM seqguard.drop_guard(s.table_oid, s.guard_name)
+    FROM seqguard.stale_guards AS s WHERE s.table_oid = guard.table_oid;
+    FOR g IN SELECT c.* FROM seqguard.guards AS c
+             WHERE c.table_oid = guard.table_oid AND c.unguardable IS NULL AND c.state <> 'installed'
+               AND (guard.column_name IS NULL OR c.column_name = guard.column_name) LOOP
+        PERFORM seqguard.install_guard(g);
+        RETURN NEXT g;
+    END LOOP;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.drop_guard(table_oid regclass, guard_name name) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    EXECUTE format('DROP TRIGGER %I ON %s', guard_name, table_oid);
+END
+$function$;
+
+-- Removes the guards of a table. Returns their names.
+CREATE OR REPLACE FUNCTION seqguard.unguard(table_oid regclass) RETURNS SETOF name
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    guard name;
+BEGIN
+    FOR guard IN SELECT t.tgname FROM pg_trigger AS t
+                 WHERE t.tgrelid = table_oid AND t.tgfoid = 'seqguard.advance'::regproc
+                   AND t.tgparentid = 0 LOOP
+        PERFORM seqguard.drop_guard(table_oid, guard);
+        RETURN NEXT guard;
+    END LOOP;
+END
+$function$;
+
+-- guard --new-tables: an event trigger that guards tables as they are created and
+-- follows ALTER TABLE, ALTER SEQUENCE and the like. Event triggers need a superuser.
+--
+-- SECURITY DEFINER, because a table owner may not attach seqguard.advance() himself.
+-- What it does for him is bounded by seqguard.require_rights(). It never stops DDL.
+CREATE OR REPLACE FUNCTION seqguard.follow_ddl() RETURNS event_trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    changed regclass;
+BEGIN
+    -- guarding a table is DDL, too: what it sets off in here must not start over
+    IF current_setting('seqguard.following', true) = 'on' THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('seqguard.following', 'on', true);
+    FOR changed IN
+        SELECT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
+        JOIN seqguard.guards AS g
+            ON d.classid = 'pg_class'::regclass AND d.objid IN (g.table_oid, g.sequence_oid)
+        WHERE g.state IN ('missing', 'outdated')
+        UNION
+        SELECT s.table_oid FROM pg_event_trigger_ddl_commands() AS d
+        JOIN seqguard.stale_guards AS s
+            ON d.classid = 'pg_class'::regclass AND d.objid = s.table_oid
+    LOOP
+        BEGIN
+            PERFORM seqguard.guard(changed);
+        EXCEPTION
+            WHEN OTHERS THEN
+                RAISE WARNING 'seqguard: table % is not guarded: %', changed, SQLERRM;
+        END;
+    END LOOP;
+    PERFORM set_config('seqguard.following', 'off', true);
+EXCEPTION
+    WHEN OTHERS THEN
+        RAISE WARNING 'seqguard: cannot tell whether there is a table to guard: %', SQLERRM;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.guard_new_tables() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- whoever owns the functions that the event trigger runs could make a superuser run anything
+    IF NOT (SELECT r.rolsuper FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = p.proowner
+            WHERE p.oid = 'seqguard.follow_ddl'::regproc) THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = 'schema seqguard does not belong to a superuser',
+            HINT = 'run seqguard unguard --all, then seqguard guard --new-tables as a superuser';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_event_trigger WHERE evtname = 'seqguard_new_tables') THEN
+        CREATE EVENT TRIGGER seqguard_new_tables ON ddl_command_end
+            WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE',
+                         'ALTER SEQUENCE', 'CREATE SCHEMA', 'IMPORT FOREIGN SCHEMA')
+            EXECUTE FUNCTION seqguard.follow_ddl();
+    END IF;
+END
+$function$;
+
+-- Guards one table within a short lock timeout and says how it went.
+CREATE OR REPLACE FUNCTION seqguard.try_to_guard(table_oid regclass) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
+AS $function$
+BEGIN
+    PERFORM seqguard.guard(table_oid);
+    RETURN NULL;
+EXCEPTION
+    WHEN lock_not_available THEN
+        RETURN 'locked';
+    WHEN OTHERS THEN
+        RETURN SQLERRM;
+END
+$function$;
+
+-- Guards every table, each in its own transaction so that no lock is held for long,
+-- and repairs what is behind. Cannot run inside a transaction block.
+-- A procedure that commits takes no SET clause: every name here is qualified.
+CREATE OR REPLACE PROCEDURE seqguard.guard_all()
+LANGUAGE plpgsql
+AS $procedure$
+DECLARE
+    todo pg_catalog.regclass;
+    problem pg_catalog.text;
+    repaired record;
+BEGIN
+    FOR todo IN SELECT g.table_oid FROM seqguard.guards AS g
+                WHERE g.unguardable IS NULL AND g.state OPERATOR(pg_catalog.<>) 'installed'
+                UNION SELECT s.table_oid FROM seqguard.stale_guards AS s LOOP
+        FOR attempt IN 1 .. 3 LOOP
+            problem := seqguard.try_to_guard(todo);
+            COMMIT;
+            EXIT WHEN problem IS NULL OR problem OPERATOR(pg_catalog.<>) 'locked';
+        END LOOP;
+        IF problem IS NOT NULL THEN
+            RAISE WARNING 'seqguard: table % is not guarded: %', todo, problem;
+        END IF;
+    END LOOP;
+    FOR repaired IN SELECT f.* FROM seqguard.fix() AS f LOOP
+        IF repaired.problem IS NOT NULL THEN
+            RAISE WARNING 'seqguard: sequence % is %: %', repaired.sequence, repaired.status, repaired.problem;
+        END IF;
+    END LOOP;
+END
+$procedure$;
+
+-- Nothing here is for everybody: a trigger fires without EXECUTE on its function.
+REVOKE ALL ON SCHEMA seqguard FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA seqguard FROM PUBLIC;
+REVOKE ALL ON ALL PROCEDURES IN SCHEMA seqguard FROM PUBLIC;
+SELECT pg_catalog.pg_advisory_unlock(8317985137926545);
+
+-- Guard every table of this database, unless it is CREATE EXTENSION that runs this file.
+DO $do$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'seqguard') THEN
+        CALL seqguard.guard_all();
+    END IF;
+END
+$do$;
+
+SELECT g."table", g."column", g.sequence, COALESCE(g.unguardable, g.state) AS guard
+FROM seqguard.guards AS g
+ORDER BY g."table", g."column";
+
+RESET search_path;
