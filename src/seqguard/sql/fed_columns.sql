@@ -32,7 +32,8 @@ WITH user_class AS (
            p.part[2] IS NOT NULL AS by_text
     FROM pg_catalog.pg_attrdef AS d
     CROSS JOIN LATERAL (
-        SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression
+        -- 0, because it would wait for a lock on the table; a default has no column in it
+        SELECT pg_catalog.pg_get_expr(d.adbin, 0) AS expression
         OFFSET 0) AS x
     CROSS JOIN LATERAL (
         -- before, the sequence named as text, the sequence named as regclass, after:
