@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from seqguard.errors import SeqguardError
 from seqguard.model import FedColumn
+from seqguard.redaction import without_password
 from seqguard.script import sql_file
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ def require_version(connection: Connection) -> None:
 
 
 def _without_secrets(error: psycopg.Error, conninfo: str) -> str:
+    import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
-    message = explain(error)
     try:
-        password = str(conninfo_to_dict(conninfo).get("password") or "")
-    except Exception:  # a string that libpq cannot read: whatever it quotes may be the password
-        return re.sub(r'"[^"]*"', '"..."', message)
-    return message.replace(password, "***") if password else message
+        parsed = conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError:
+        parsed = None
+    return without_password(explain(error), conninfo, parsed)
 
 
 def explain(error: Exception) -> str:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqguard.cli.common import Progress, connected, formatted, selecting, timed
+from seqguard.cli.common import Progress, connected, conninfo_argument, formatted, selecting, timed
 
 if TYPE_CHECKING:
     from seqguard.pg import Timeouts
     from seqguard.selection import Selection
 
 
-@click.command()
-@click.argument("conninfo", default="")
+@click.command(short_help="Find the sequences that have fallen behind their data.")
+@conninfo_argument
 @selecting
 @timed(statement="1min")
 @formatted("table", "json", "sql")

@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqguard.errors import SeqguardError
+from seqguard.redaction import URI
+
 if TYPE_CHECKING:
     from seqguard.pg import Connection
 
 Command = Callable[..., Any]
 
+_URI_WITHOUT_SCHEME = re.compile(r'[^/"= ]+:[^"= ]*@')
+"""user:password@host"""
+NOT_QUOTED = "CONNINFO is one argument: quote it"
 _UNITS = {"": 1, "ms": 1, "s": 1_000, "min": 60_000}
 
 
@@ -34,16 +40,43 @@ class Duration(click.ParamType[int]):
         return int(match[1]) * _UNITS[match[2]]
 
 
+class Pattern(click.types.StringParamType):
+    """A pattern of names. Several in an environment variable are separated by spaces outside double quotes."""
+
+    name = "pattern"
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The patterns in the value of an environment variable."""
+        return re.findall(r'(?:"[^"]*"|\S)+', rv)
+
+
 def looks_like_conninfo(word: str) -> bool:
     """Whether a word can only be a connection string, not a table or a database."""
-    return "=" in word or word.startswith(("postgres://", "postgresql://"))
+    return "=" in word or "://" in word or _URI_WITHOUT_SCHEME.match(word) is not None
 
 
 def conninfo_of(word: str) -> str:
-    """A connection string; a plain word is a database, as for psql."""
+    """A connection string; a plain word is a database, as for psql.
+
+    Raises SeqguardError for what would be taken for a database and shown with its password.
+    """
     from psycopg.conninfo import make_conninfo
 
-    return word if not word or looks_like_conninfo(word) else make_conninfo(dbname=word)
+    if not word or URI.match(word):
+        return word
+    if "://" in word.split("=", maxsplit=1)[0] or _URI_WITHOUT_SCHEME.match(word):
+        raise SeqguardError("a URI starts with postgresql:// or postgres://, and this one does not")
+    return word if "=" in word else make_conninfo(dbname=word)
+
+
+def _only(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> str:
+    """The one word given. What is too much is not shown: it may be a password."""
+    if len(words) > 1:
+        raise click.UsageError(NOT_QUOTED)
+    return "".join(words)
+
+
+conninfo_argument = click.argument("conninfo", nargs=-1, metavar="[CONNINFO]", callback=_only)
 
 
 @contextlib.contextmanager
@@ -58,12 +91,16 @@ def connected(conninfo: str) -> Iterator[Connection]:
 def selecting(command: Command) -> Command:
     """Add the options that choose tables; the command gets `selection`."""
 
-    @click.option("-n", "--schema", multiple=True, metavar="PATTERN", help="Only tables in these schemas.")
-    @click.option("-t", "--table", multiple=True, metavar="PATTERN", help="Only these tables.")
-    @click.option("--exclude-table", multiple=True, metavar="PATTERN", help="Not these tables.")
+    @click.option("-n", "--schema", type=Pattern(), multiple=True, help="Only tables in these schemas.")
+    @click.option("-t", "--table", type=Pattern(), multiple=True, help="Only these tables.")
+    @click.option("--exclude-table", type=Pattern(), multiple=True, help="Not these tables.")
     @functools.wraps(command)
     def wrapped(
-        *args: Any, schema: tuple[str, ...], table: tuple[str, ...], exclude_table: tuple[str, ...], **options: Any
+        *args: Any,
+        schema: tuple[str, ...],
+        table: tuple[str, ...],
+        exclude_table: tuple[str, ...],
+        **options: Any,
     ) -> Any:
         from seqguard.selection import Selection
 

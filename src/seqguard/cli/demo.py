@@ -3,7 +3,7 @@
 import click
 
 
-@click.command()
+@click.command(short_help="Tell the story on a throwaway PostgreSQL.")
 @click.option("--keep", is_flag=True, help="Leave the server up and print how to connect.")
 def demo(keep: bool) -> None:
     """Tell the story on a throwaway PostgreSQL, in a few seconds.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqguard.cli.common import Progress, connected, formatted, selecting, timed
+from seqguard.cli.common import Progress, connected, conninfo_argument, formatted, selecting, timed
 from seqguard.errors import SeqguardError
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from seqguard.selection import Selection
 
 
-@click.command()
-@click.argument("conninfo", default="")
+@click.command(short_help="Move the sequences that are behind forward.")
+@conninfo_argument
 @selecting
 @timed(lock="500ms", statement="1min")
 @formatted("table", "json")

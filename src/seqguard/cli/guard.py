@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqguard.cli.common import Progress, connected, formatted, looks_like_conninfo, selecting, timed
+from seqguard.cli.common import (
+    NOT_QUOTED,
+    Progress,
+    connected,
+    formatted,
+    looks_like_conninfo,
+    selecting,
+    timed,
+)
 from seqguard.errors import SeqguardError
 
 if TYPE_CHECKING:
@@ -15,7 +23,7 @@ if TYPE_CHECKING:
     from seqguard.selection import Selection
 
 
-@click.command()
+@click.command(short_help="Install triggers that keep sequences right.")
 @click.argument("arguments", nargs=-1, metavar="[CONNINFO] [TABLE]...")
 @selecting
 @timed(lock="500ms")
@@ -35,7 +43,7 @@ def guard(
     """Install triggers that keep sequences right, whoever inserts.
 
     Without TABLE, on every column that a sequence feeds. A TABLE is a name or a pattern; a
-    first argument with "=" in it or starting with postgresql:// is CONNINFO. Running it again
+    first argument with "=" or "://" in it is CONNINFO. Running it again
     brings guards up to date. Exit code 0 when every selected column is guarded, else 1.
     """
     import seqguard
@@ -67,6 +75,8 @@ def guard(
 
 def split_arguments(arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """Connection string and tables."""
+    if any(map(looks_like_conninfo, arguments[1:])):
+        raise click.UsageError(NOT_QUOTED)
     if arguments and looks_like_conninfo(arguments[0]):
         return arguments[0], arguments[1:]
     return "", arguments

@@ -70,9 +70,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(cli.main(arguments, prog_name="seqguard", standalone_mode=False, **options))
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(COULD_NOT_RUN)
+    except click.ClickException as error:
+        _fail(_usage(error))
     except (click.Abort, KeyboardInterrupt) as interruption:
         terminated = isinstance(interruption.__context__ or interruption, Terminated)
         sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
@@ -85,6 +87,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if not _is_database_error(error):
             raise
         _fail(_explain(error))
+
+
+def _usage(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    message = error.format_message().rstrip(".")
+    return f"{message}. See {context.command_path} --help" if context else message
 
 
 def _fail(message: str) -> NoReturn:

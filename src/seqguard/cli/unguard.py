@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seqguard.selection import Selection
 
 
-@click.command()
+@click.command(short_help="Remove guards.")
 @click.argument("arguments", nargs=-1, metavar="[CONNINFO] [TABLE]...")
 @selecting
 @timed(lock="500ms")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def guards(result: Iterable[Guard]) -> str:
 
 
 def _sequence(sequence: SequenceReport) -> dict[str, Any]:
-    shown = {name: value for name, value in asdict(sequence).items() if name not in _NOT_SHOWN}
-    if sequence.repair is None:
-        del shown["repair"]
+    shown = {field.name: getattr(sequence, field.name) for field in fields(sequence)}
+    for name in _NOT_SHOWN if sequence.repair else (*_NOT_SHOWN, "repair"):
+        del shown[name]
     return shown
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return json.dumps(value, indent=2, ensure_ascii=False, default=asdict)
