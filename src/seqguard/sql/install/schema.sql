@@ -1,15 +1,15 @@
 -- The schema that holds everything seqguard installs, and the lock that lets
 -- two installers run at once. {version} ends in a hash of everything installed.
 SELECT pg_catalog.pg_advisory_lock(8317985137926545);  -- 'seqguard' as a number
-CREATE SCHEMA IF NOT EXISTS seqguard;
-
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
 DECLARE
     old pg_catalog.text;
 BEGIN
-    IF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
+    IF pg_catalog.to_regnamespace('seqguard') IS NULL THEN
+        CREATE SCHEMA seqguard;
+    ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
         IF old <> '{version}' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
