@@ -102,14 +102,13 @@ def _read_batch(
     return {row[0]: _reading(facts[row[0]], *row[1:]) for row in rows}
 
 
-def _reading(
-    fact: FedColumn, furthest: Decimal | None, last_value: int | None, is_called: bool | None
-) -> Reading:
-    if last_value is None or is_called is None:
+def _reading(fact: FedColumn, furthest: Decimal | None, state: tuple[str | None, str | None]) -> Reading:
+    last_value, is_called = state
+    if last_value is None:
         return Reading(problem="the sequence went out of reach while it was read")
     rounded = math.floor if fact.increment > 0 else math.ceil
     return Reading(
         furthest=None if furthest is None else rounded(furthest),
-        state=State(last_value, is_called),
+        state=State(int(last_value), is_called == "t"),
         problem=fact.column_unreadable,
     )

@@ -78,7 +78,7 @@ class FedColumn:
     sequence_schema: str
     sequence_name: str
     sequence: str
-    state_source: str
+    state: str
     sequence_owner: str
     increment: int
     minimum: int

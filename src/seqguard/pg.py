@@ -232,20 +232,19 @@ def literal(value: object) -> sql.Composable:
 
 def read_batch(
     connection: Connection, facts: Mapping[int, FedColumn], timeouts: Timeouts
-) -> list[tuple[int, Decimal | None, int | None, bool | None]]:
-    """The furthest value of each numbered fed column and the state of its sequence.
+) -> list[tuple[int, Decimal | None, tuple[str | None, str | None]]]:
+    """The furthest value of each numbered fed column, and its sequence's last_value and is_called.
 
     Each pair is read in one statement: its snapshot is older than its look at the sequence,
-    so that a value drawn meanwhile is in the sequence, not in the data. The queries come from
-    sql/fed_columns.sql, quoted by the server.
+    so that a value drawn meanwhile is in the sequence, not in the data. The expressions come
+    from sql/fed_columns.sql, quoted by the server.
     """
-    query = "\nUNION ALL\n".join(
-        f"SELECT {number:d}, ({_furthest_query(fact)})::pg_catalog.numeric, s.last_value, s.is_called"
-        f" FROM {fact.state_source} AS s"
+    rows = ",\n".join(
+        f"({number:d}, ({_furthest_query(fact)})::pg_catalog.numeric, {fact.state})"
         for number, fact in facts.items()
     )
     with reading(connection, timeouts) as cursor:
-        return cursor.execute(cast("LiteralString", query)).fetchall()
+        return cursor.execute(cast("LiteralString", f"VALUES {rows}")).fetchall()
 
 
 def _furthest_query(fact: FedColumn) -> str:

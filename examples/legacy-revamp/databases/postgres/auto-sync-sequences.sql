@@ -18,19 +18,19 @@
 SET search_path = pg_catalog, pg_temp;
 
 -- The schema that holds everything seqguard installs, and the lock that lets
--- two installers run at once. 0.1.0+a24f9fd21aa6 ends in a hash of everything installed.
+-- two installers run at once. 0.1.0+47ef93b37c8c ends in a hash of everything installed.
 SELECT pg_catalog.pg_advisory_lock(8317985137926545);  -- 'seqguard' as a number
-CREATE SCHEMA IF NOT EXISTS seqguard;
-
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
 DECLARE
     old pg_catalog.text;
 BEGIN
-    IF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
+    IF pg_catalog.to_regnamespace('seqguard') IS NULL THEN
+        CREATE SCHEMA seqguard;
+    ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+a24f9fd21aa6' THEN
+        IF old <> '0.1.0+47ef93b37c8c' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -47,7 +47,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+a24f9fd21aa6'$function$;
+AS $function$SELECT '0.1.0+47ef93b37c8c'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -85,7 +85,8 @@ WITH user_class AS (
            p.part[2] IS NOT NULL AS by_text
     FROM pg_catalog.pg_attrdef AS d
     CROSS JOIN LATERAL (
-        SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression
+        -- 0, because it would wait for a lock on the table; a default has no column in it
+        SELECT pg_catalog.pg_get_expr(d.adbin, 0) AS expression
         OFFSET 0) AS x
     CROSS JOIN LATERAL (
         -- before, the sequence named as text, the sequence named as regclass, after:
@@ -474,6 +475,8 @@ DECLARE
     attention regclass[] := '{}';
     problems jsonb := '{}';
 BEGIN
+    -- two at once would stop each other: what check reads stays locked until the end
+    PERFORM pg_advisory_xact_lock(83179, 0);
     FOR verdict IN SELECT c.* FROM seqguard.check(sequences, margin) AS c WHERE c.status <> 'ok' LOOP
         attention := attention || verdict.sequence;
         IF verdict.status = 'behind' THEN
@@ -762,6 +765,11 @@ AS $function$
 DECLARE
     changed regclass;
 BEGIN
+    -- guarding a table is DDL, too: what it sets off in here must not start over
+    IF current_setting('seqguard.following', true) = 'on' THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('seqguard.following', 'on', true);
     FOR changed IN
         SELECT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.guards AS g
@@ -779,6 +787,7 @@ BEGIN
                 RAISE WARNING 'seqguard: table % is not guarded: %', changed, SQLERRM;
         END;
     END LOOP;
+    PERFORM set_config('seqguard.following', 'off', true);
 EXCEPTION
     WHEN OTHERS THEN
         RAISE WARNING 'seqguard: cannot tell whether there is a table to guard: %', SQLERRM;

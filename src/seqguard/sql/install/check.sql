@@ -15,11 +15,11 @@ END
 $function$;
 
 CREATE OR REPLACE FUNCTION seqguard.read_state(
-    state_source text, OUT last_value bigint, OUT is_called boolean, OUT problem text)
+    sequence text, OUT last_value bigint, OUT is_called boolean, OUT problem text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    EXECUTE 'SELECT last_value, is_called FROM ' || state_source INTO last_value, is_called;
+    EXECUTE 'SELECT last_value, is_called FROM ' || sequence INTO last_value, is_called;
 EXCEPTION
     WHEN insufficient_privilege OR lock_not_available OR undefined_table THEN
         problem := SQLERRM;
@@ -33,7 +33,7 @@ RETURNS TABLE (sequence regclass, status text, next_value numeric, furthest nume
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
     WITH data AS MATERIALIZED (
-        SELECT f.sequence_oid, f.sequence, f.state_source, f.increment, f.minimum, f.maximum, f.cycle,
+        SELECT f.sequence_oid, f.sequence, f.increment, f.minimum, f.maximum, f.cycle,
                min(f.type_maximum) AS type_maximum,
                CASE WHEN f.increment > 0 THEN max(r.value) ELSE min(r.value) END AS furthest,
                bool_and(f.guard_state IN ('installed', 'outdated')) AS guarded,
@@ -45,7 +45,7 @@ AS $function$
             CASE WHEN f.column_unreadable IS NULL THEN f.furthest_query END, f.increment) AS r
         WHERE f.table_oid IS NOT NULL
           AND (sequences IS NULL OR f.sequence_oid = ANY (sequences::oid[]))
-        GROUP BY f.sequence_oid, f.sequence, f.state_source, f.increment, f.minimum, f.maximum, f.cycle, f.sequence_unreadable
+        GROUP BY f.sequence_oid, f.sequence, f.increment, f.minimum, f.maximum, f.cycle, f.sequence_unreadable
     ), verdict AS (
         -- The data was read first: a sequence read after it can only be further along.
         SELECT d.*, s.last_value, s.is_called, j.next_value, j.target, COALESCE(d.unreadable, s.problem) AS unread,
@@ -55,7 +55,7 @@ AS $function$
                     WHEN d.unjudged IS NOT NULL THEN 'unjudged'
                     ELSE j.status END AS status
         FROM data AS d
-        CROSS JOIN LATERAL seqguard.read_state(d.state_source) AS s
+        CROSS JOIN LATERAL seqguard.read_state(d.sequence) AS s
         LEFT JOIN LATERAL seqguard.judge(
             d.increment, d.minimum, d.maximum, d.cycle, s.last_value, s.is_called,
             d.type_maximum, d.furthest, margin) AS j ON s.last_value IS NOT NULL
