@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reference import command_reference
+
 from seqguard.script import sql_script
 from seqguard.version import __version__
 
@@ -22,6 +24,7 @@ superuser = false
 """
 
 GENERATED: dict[str, Callable[[], str]] = {
+    "docs/commands.md": command_reference,
     "sql/auto-sync-sequences.sql": sql_script,
     "sql/seqguard.control": lambda: _CONTROL,
     f"sql/seqguard--{__version__}.sql": sql_script,
