@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from seqguard.demo.server import Server, embedded_binaries, throwaway
 from seqguard.script import installation
@@ -22,6 +23,10 @@ from seqguard.script import installation
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
 Psql = Callable[[str, str], str]
+
+# The same examples in every run; --hypothesis-profile=default looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 
 _SETTINGS = {"wal_level": "logical", "max_connections": "200", "max_wal_senders": "10"}
 

@@ -38,7 +38,7 @@ KINDS: list[Kind] = [
 Action = Literal["ordinary", "explicit", "mixed", "update", "delete tail", "delete all"]
 ACTIONS: list[Action] = ["ordinary", "explicit", "mixed", "update", "delete tail", "delete all"]
 
-EXAMPLES = settings(max_examples=50, deadline=None)
+EXAMPLES = settings(max_examples=50)
 NUMBER = count()
 
 
@@ -139,7 +139,7 @@ class Table:
         if column.kind == "serial":
             self.run(f"ALTER SEQUENCE {self.sequence} OWNED BY {self.name}.{self.id}")
         if partitioned:
-            self.run(f"CREATE TABLE {identifier(self.schema, '*')} PARTITION OF {self.name} DEFAULT")
+            self.run(f"CREATE TABLE {identifier(self.schema, 'part')} PARTITION OF {self.name} DEFAULT")
 
     def run(self, statement: str) -> None:
         self.db.execute(statement.encode())

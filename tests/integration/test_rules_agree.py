@@ -70,7 +70,7 @@ def flat(case: Case) -> tuple[Any, ...]:
             state.last_value, state.is_called, type_maximum, furthest, margin)  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(batch=st.lists(cases(), min_size=1, max_size=60))
 def test_sql_and_python_judge_alike(connection: Connection, batch: list[Case]) -> None:
     columns = [list(column) for column in zip(*map(flat, batch), strict=True)]

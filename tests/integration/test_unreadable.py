@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
+from conftest import rows
 
 import seqguard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Connect, Connection
 
 SHORT = seqguard.Timeouts(lock=100)
@@ -133,6 +137,16 @@ def test_a_locked_table_holds_check_up_no_longer_than_the_lock_timeout(
         started = time.monotonic()
         statuses(reader, seqguard.Timeouts(lock=50))
         assert time.monotonic() - started < 2
+
+
+def test_check_in_sql_does_not_wait_for_a_locked_table_either(clone: Callable[[str], str]) -> None:
+    dsn = clone("installed")
+    with psycopg.connect(dsn, autocommit=True) as db, psycopg.connect(dsn) as other:
+        db.execute("CREATE TABLE t (id serial); CREATE TABLE u (id serial); INSERT INTO u VALUES (9)")
+        db.execute("SET statement_timeout = '20s'")
+        other.execute("LOCK TABLE t")
+        found = rows(db, "SELECT sequence::text, status FROM seqguard.check()")
+    assert sorted(found) == [("t_id_seq", "unreadable"), ("u_id_seq", "behind")]
 
 
 def test_the_statement_timeout_bounds_the_reading_of_a_column_without_an_index(db: Connection) -> None:

@@ -1,7 +1,7 @@
 -- check for psql users: SELECT * FROM seqguard.check() WHERE status <> 'ok';
 CREATE OR REPLACE FUNCTION seqguard.read_furthest(
     furthest_query text, increment bigint, OUT value numeric, OUT problem text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '1s'
 AS $function$
 BEGIN
     IF furthest_query IS NOT NULL THEN
