@@ -18,7 +18,7 @@
 SET search_path = pg_catalog, pg_temp;
 
 -- The schema that holds everything seqguard installs, and the lock that lets
--- two installers run at once. 0.1.0+47ef93b37c8c ends in a hash of everything installed.
+-- two installers run at once. 0.1.0+15b034a77a99 ends in a hash of everything installed.
 SELECT pg_catalog.pg_advisory_lock(8317985137926545);  -- 'seqguard' as a number
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
@@ -28,9 +28,17 @@ DECLARE
 BEGIN
     IF pg_catalog.to_regnamespace('seqguard') IS NULL THEN
         CREATE SCHEMA seqguard;
+    ELSIF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_namespace AS n
+        JOIN pg_catalog.pg_roles AS owner ON owner.oid = n.nspowner
+        JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
+        WHERE n.nspname = 'seqguard' AND (owner.oid = me.oid OR (owner.rolsuper AND me.rolsuper))) THEN
+        -- an exception would not stop psql from running the rest with functions of a stranger
+        RAISE WARNING 'schema seqguard belongs to another role: run this as that role';
+        PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+47ef93b37c8c' THEN
+        IF old <> '0.1.0+15b034a77a99' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -47,7 +55,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+47ef93b37c8c'$function$;
+AS $function$SELECT '0.1.0+15b034a77a99'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -343,7 +351,7 @@ $function$;
 -- check for psql users: SELECT * FROM seqguard.check() WHERE status <> 'ok';
 CREATE OR REPLACE FUNCTION seqguard.read_furthest(
     furthest_query text, increment bigint, OUT value numeric, OUT problem text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '1s'
 AS $function$
 BEGIN
     IF furthest_query IS NOT NULL THEN

@@ -82,7 +82,7 @@ def _install_guard(connection: Connection, table_oid: int | None, timeouts: pg.T
 
 
 def _attempt(
-    connection: Connection, query: str, parameters: list[object], timeouts: pg.Timeouts
+    connection: Connection, query: str | pg.Query, parameters: list[object], timeouts: pg.Timeouts
 ) -> str | None:
     import psycopg
 
@@ -114,19 +114,18 @@ def unguard(
     """Remove the guards of the selected tables. Returns them as they were, with `problem` where it failed."""
     chosen = selection.also(tables)
     facts = [fact for fact in selected_columns(connection, chosen, timeouts) if chosen.chooses(fact)]
-    guarded = [fact for fact in facts if fact.guard_name]
-    problems = {
-        oid: _attempt(connection, "SELECT seqguard.unguard(%s)", [oid], timeouts)
-        for oid in dict.fromkeys(fact.table_oid for fact in guarded)
-    }
-    return tuple(
-        replace(_guard(fact), problem=problem) if (problem := problems[fact.table_oid]) else _removed(fact)
-        for fact in guarded
+    return tuple(_drop_guard(connection, fact, timeouts) for fact in facts if fact.guard_name)
+
+
+def _drop_guard(connection: Connection, fact: FedColumn, timeouts: pg.Timeouts) -> Guard:
+    assert fact.guard_name and fact.table_schema and fact.table_name
+    drop = pg.template(
+        "drop_guard",
+        guard=pg.identifier(fact.guard_name),
+        table=pg.identifier(fact.table_schema, fact.table_name),
     )
-
-
-def _removed(fact: FedColumn) -> Guard:
-    return replace(_guard(fact), state="missing")
+    problem = _attempt(connection, drop, [], timeouts)
+    return replace(_guard(fact), problem=problem) if problem else replace(_guard(fact), state="missing")
 
 
 def uninstall(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts()) -> tuple[Guard, ...]:
@@ -153,7 +152,7 @@ def install(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts()) -> bo
     """
     state = pg.installation(connection)
     if state.exists and not state.is_owner:
-        raise SeqguardError(f"schema seqguard belongs to {state.owner}: run guard as that role or a superuser")
+        raise SeqguardError(f"schema seqguard belongs to {state.owner}: run guard as that role")
     if not state.exists and not state.may_create:
         raise SeqguardError(
             f"role {connection.info.user} may not create schema seqguard:"

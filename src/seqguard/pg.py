@@ -147,10 +147,13 @@ def is_superuser(connection: Connection) -> bool:
     return bool(_row(connection, "SELECT pg_catalog.current_setting('is_superuser')::pg_catalog.bool")[0])
 
 
-def execute(connection: Connection, query: str, parameters: Sequence[object], timeouts: Timeouts) -> None:
+def execute(
+    connection: Connection, query: str | sql.Composable, parameters: Sequence[object], timeouts: Timeouts
+) -> None:
     """Run one statement in a transaction of its own, or in the caller's."""
     with writing(connection, timeouts) as cursor:
-        cursor.execute(cast("LiteralString", query), parameters)
+        # without parameters a % is a %, as in a name it may be
+        cursor.execute(cast("LiteralString", query), parameters or None)
 
 
 @contextmanager

@@ -320,7 +320,7 @@ def test_a_table_of_another_owner_is_told_and_the_rest_is_guarded(
 
 @pytest.mark.usefixtures("users")
 def test_a_second_owner_is_told_who_can(connect: Connect, owner: str) -> None:
-    message = "schema seqguard belongs to postgres: run guard as that role or a superuser"
+    message = "schema seqguard belongs to postgres: run guard as that role"
     with pytest.raises(seqguard.SeqguardError, match=message):
         seqguard.guard(connect(user=owner))
 
@@ -342,7 +342,7 @@ def test_new_tables_does_not_run_functions_of_an_ordinary_role(
     db: Connection, connect: Connect, owner: str
 ) -> None:
     seqguard.guard(connect(user=owner))
-    with pytest.raises((psycopg.Error, seqguard.SeqguardError), match="does not belong to a superuser"):
+    with pytest.raises((psycopg.Error, seqguard.SeqguardError), match="belongs to"):
         guard_new_tables(db)
 
 
@@ -379,3 +379,21 @@ def test_a_guard_works_on_after_its_table_was_given_away(
     users.execute(f"ALTER TABLE users OWNER TO {stranger}; GRANT USAGE ON SCHEMA public TO {stranger}")
     connect(user=stranger).execute("INSERT INTO users VALUES (100)")
     assert one(users, "SELECT last_value FROM users_id_seq") == 100
+
+
+def test_a_superuser_never_runs_functions_of_a_stranger_in_schema_seqguard(db: Connection, role: str) -> None:
+    db.execute("CREATE TABLE users (id serial)")
+    db.execute(f"CREATE SCHEMA seqguard AUTHORIZATION {role}")
+    db.execute(f"SET ROLE {role}")
+    for name in ("version()", "guard(oid)", "unguard(oid)"):
+        db.execute(
+            f"CREATE FUNCTION seqguard.{name} RETURNS text LANGUAGE plpgsql AS"
+            " 'BEGIN CREATE ROLE stolen SUPERUSER; RETURN 1; END'"
+        )
+    db.execute("RESET ROLE")
+    with pytest.raises(seqguard.SeqguardError, match="belongs to"):
+        seqguard.guard(db)
+    seqguard.guards(db)
+    uninstall(db)
+    assert one(db, "SELECT count(*) FROM pg_roles WHERE rolname = 'stolen'") == 0
+    assert one(db, "SELECT to_regnamespace('seqguard')") is None

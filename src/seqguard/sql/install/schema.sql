@@ -9,6 +9,14 @@ DECLARE
 BEGIN
     IF pg_catalog.to_regnamespace('seqguard') IS NULL THEN
         CREATE SCHEMA seqguard;
+    ELSIF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_namespace AS n
+        JOIN pg_catalog.pg_roles AS owner ON owner.oid = n.nspowner
+        JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
+        WHERE n.nspname = 'seqguard' AND (owner.oid = me.oid OR (owner.rolsuper AND me.rolsuper))) THEN
+        -- an exception would not stop psql from running the rest with functions of a stranger
+        RAISE WARNING 'schema seqguard belongs to another role: run this as that role';
+        PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
         IF old <> '{version}' THEN
