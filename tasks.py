@@ -48,11 +48,9 @@ def setup(_arguments: list[str]) -> None:
 
 
 def fetch_pip() -> str:
-    """pip as a wheel from the package index, for Debian's Python comes without."""
+    """Fetch pip as a wheel from the package index, for Debian's Python comes without."""
     index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
-    request = urllib.request.Request(
-        f"{index}/pip/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
-    )
+    request = urllib.request.Request(f"{index}/pip/", headers={"Accept": "application/vnd.pypi.simple.v1+json"})
     with urllib.request.urlopen(request) as answer:
         files = json.load(answer)["files"]
     wheel = max((file for file in files if PIP_WHEEL.fullmatch(file["filename"])), key=pip_version)

@@ -26,27 +26,14 @@ from seqguard.demo.server import embedded_binaries, throwaway
 
 ROUNDS = 5
 Connection = psycopg.Connection[Any]
+Work = Callable[[Connection], object]
 
 
-def make_tables(connection: Connection, count: int) -> None:
-    """Serial tables, each with an explicit row far enough ahead to be behind."""
+def for_each_table(connection: Connection, count: int, statement: str) -> None:
+    """Run a statement with %s for the number of each table, 500 to a transaction."""
     for start in range(1, count + 1, 500):
-        connection.execute(
-            "DO $$ BEGIN FOR i IN %d .. %d LOOP"
-            " EXECUTE format('CREATE TABLE t%%s (id serial PRIMARY KEY)', i);"
-            " END LOOP; END $$" % (start, min(start + 499, count))
-        )
-    connection.execute("ANALYZE")
-
-
-def drift(connection: Connection, count: int, furthest: int) -> None:
-    """One more explicit row in every table."""
-    for start in range(1, count + 1, 500):
-        connection.execute(
-            "DO $$ BEGIN FOR i IN %d .. %d LOOP"
-            " EXECUTE format('INSERT INTO t%%s VALUES (%d)', i);"
-            " END LOOP; END $$" % (start, min(start + 499, count), furthest)
-        )
+        numbers = range(start, min(start + 500, count + 1))
+        connection.execute("; ".join(statement.replace("%s", str(number)) for number in numbers).encode())
 
 
 def floor(connection: Connection) -> None:
@@ -71,7 +58,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def timed(conninfo: str, work: Callable[[Connection], object]) -> float:
+def timed(conninfo: str, work: Work) -> float:
     """Seconds that work takes on a connection of its own, as a command would."""
     with psycopg.connect(conninfo, autocommit=True, prepare_threshold=None) as connection:
         started = time.perf_counter()
@@ -86,12 +73,18 @@ def main(count: int = 10_000) -> None:
         conninfo = f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
         with psycopg.connect(conninfo, autocommit=True) as connection:
             version = connection.info.server_version
-            make_tables(connection, count)
+            for_each_table(connection, count, "CREATE TABLE t%s (id serial PRIMARY KEY)")
+            connection.execute("ANALYZE")
         seconds: dict[str, list[float]] = {}
-        works = {"floor": floor, "one by one": one_by_one, "check": seqguard.check, "fix": seqguard.fix}
+        works: dict[str, Work] = {
+            "floor": floor,
+            "one by one": one_by_one,
+            "check": seqguard.check,
+            "fix": seqguard.fix,
+        }
         for number in range(ROUNDS):
             with psycopg.connect(conninfo, autocommit=True) as connection:
-                drift(connection, count, 16 + 10 * number)
+                for_each_table(connection, count, f"INSERT INTO t%s VALUES ({16 + 10 * number})")
             for name, work in works.items():
                 seconds.setdefault(name, []).append(timed(conninfo, work))
     report(count, version, seconds)
@@ -99,7 +92,9 @@ def main(count: int = 10_000) -> None:
 
 def report(count: int, version: int, seconds: dict[str, list[float]]) -> None:
     """A table of medians, and of the medians of the ratios round by round."""
-    print(f"{count} serial tables, each with one explicit row, PostgreSQL {version // 10000}, batches of {BATCH}")
+    print(
+        f"{count} serial tables, each with one explicit row, PostgreSQL {version // 10000}, batches of {BATCH}"
+    )
     for name, values in seconds.items():
         print(f"  {name:11} {statistics.median(values):7.3f} s")
     pairs = (("check", "floor"), ("one by one", "check"), ("fix", "check"))

@@ -15,14 +15,16 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 import seqguard
 from seqguard.demo.server import embedded_binaries, throwaway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROUNDS, SINGLE, BULK = 7, 20_000, 100_000
 AHEAD = 1_000_000  # explicit ids start here: beyond all that the sequence gives, then each one after the last
@@ -123,11 +125,13 @@ def measure(connection: Connection, rounds: int) -> dict[str, dict[str, dict[str
 
 
 def main(rounds: int = ROUNDS) -> None:
-    with throwaway(embedded_binaries()) as server:
-        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-            connection.execute(Path(__file__).with_name("usual_recipe.sql").read_bytes())
-            figures = measure(connection, rounds)
-            version = connection.info.server_version
+    with (
+        throwaway(embedded_binaries()) as server,
+        psycopg.connect(server.conninfo(), autocommit=True) as connection,
+    ):
+        connection.execute(Path(__file__).with_name("usual_recipe.sql").read_bytes())
+        figures = measure(connection, rounds)
+        version = connection.info.server_version
     print(f"PostgreSQL {version // 10000}, backend CPU in microseconds a row, medians of {rounds} rounds")
     for shape, works in figures.items():
         for work, by_guard in works.items():

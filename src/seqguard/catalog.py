@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seqguard import pg
 from seqguard.errors import SeqguardError
-from seqguard.selection import NoSuchTable, table_matches
+from seqguard.selection import NoSuchTableError, table_matches
 
 if TYPE_CHECKING:
     from seqguard.model import FedColumn
@@ -31,7 +31,7 @@ def selected_columns(
     facts = pg.fed_columns(connection, timeouts)
     try:
         return selection.apply(facts, unattached=unattached)
-    except NoSuchTable as error:
+    except NoSuchTableError as error:
         raise SeqguardError(_why_not(connection, error.pattern, timeouts)) from None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from seqguard.rules import report_on
 from seqguard.selection import Selection
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from seqguard.pg import Connection
 
 Progress = Callable[[int], None]
@@ -67,7 +68,9 @@ def read(
     progress: Progress | None = None,
 ) -> list[Reading]:
     """Read the furthest value and the state for each row, in batches."""
-    readings = {i: Reading(problem=problem) for i, fact in enumerate(facts) if (problem := fact.sequence_unreadable)}
+    readings = {
+        i: Reading(problem=problem) for i, fact in enumerate(facts) if (problem := fact.sequence_unreadable)
+    }
     for batch in batches(facts, [i for i in range(len(facts)) if i not in readings]):
         readings |= _read_batch(connection, facts, batch, timeouts)
         if progress:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +15,8 @@ from seqguard.script import sql_file
 from seqguard.selection import Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from seqguard.pg import Connection
 
 STEPS = 10_000
@@ -139,18 +140,19 @@ def retried(attempt: Callable[[], None]) -> None:
     """Call until it succeeds, again only after a lock timeout or a deadlock, with growing pauses."""
     import psycopg
 
-    for number in range(1, ATTEMPTS + 1):
+    for number in range(1, ATTEMPTS):
         try:
-            return attempt()
+            attempt()
         except psycopg.Error as error:
-            if error.sqlstate not in pg.RETRIED or number == ATTEMPTS:
+            if error.sqlstate not in pg.RETRIED:
                 raise
             time.sleep(random.uniform(0.05, 0.1) * 2**number)  # noqa: S311
+        else:
+            return
+    attempt()
 
 
-def _verified(
-    connection: Connection, report: Report, done: dict[str, Repair], timeouts: pg.Timeouts
-) -> Report:
+def _verified(connection: Connection, report: Report, done: dict[str, Repair], timeouts: pg.Timeouts) -> Report:
     """The report with every sequence in `done` read again."""
     again = [sequence for sequence in report.sequences if sequence.sequence in done]
     readings = iter(read(connection, [fact for sequence in again for fact in sequence.facts], timeouts))

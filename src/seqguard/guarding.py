@@ -37,7 +37,9 @@ def guards(
 
 
 def _guard(fact: FedColumn, problem: str | None = None) -> Guard:
-    assert fact.table and fact.column and fact.guard_state
+    assert fact.table
+    assert fact.column
+    assert fact.guard_state
     return Guard(
         fact.table, fact.column, fact.sequence, fact.guard_name, fact.guard_state, problem or fact.unguardable
     )
@@ -118,7 +120,9 @@ def unguard(
 
 
 def _drop_guard(connection: Connection, fact: FedColumn, timeouts: pg.Timeouts) -> Guard:
-    assert fact.guard_name and fact.table_schema and fact.table_name
+    assert fact.guard_name
+    assert fact.table_schema
+    assert fact.table_name
     drop = pg.template(
         "drop_guard",
         guard=pg.identifier(fact.guard_name),
@@ -178,4 +182,3 @@ def guard_new_tables(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts
         )
     install(connection, timeouts)
     pg.execute(connection, "SELECT seqguard.guard_new_tables()", [], timeouts)
-

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from decimal import Decimal
 from functools import cache
 from itertools import count, dropwhile
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any
 
 from seqguard.errors import SeqguardError
 from seqguard.model import FedColumn
@@ -16,6 +14,9 @@ from seqguard.redaction import without_password
 from seqguard.script import sql_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
+
     import psycopg
     from psycopg import sql
 
@@ -139,7 +140,7 @@ def install(connection: Connection, statements: str, timeouts: Timeouts) -> None
     """Run the installation in one transaction, one installer at a time."""
     with writing(connection, timeouts) as cursor:
         cursor.execute("SELECT pg_catalog.pg_advisory_xact_lock(8317985137926545)")
-        cursor.execute(cast("LiteralString", statements))
+        cursor.execute(statements)
 
 
 def is_superuser(connection: Connection) -> bool:
@@ -153,7 +154,7 @@ def execute(
     """Run one statement in a transaction of its own, or in the caller's."""
     with writing(connection, timeouts) as cursor:
         # without parameters a % is a %, as in a name it may be
-        cursor.execute(cast("LiteralString", query), parameters or None)
+        cursor.execute(query, parameters or None)
 
 
 @contextmanager
@@ -213,10 +214,10 @@ def template(name: str, /, **parts: sql.Composable) -> sql.Composed:
 
 
 @cache
-def _statement(name: str) -> LiteralString:
+def _statement(name: str) -> str:
     """An SQL file without the comment at its top."""
     lines = sql_file(name).splitlines()
-    return cast("LiteralString", "\n".join(dropwhile(lambda line: line.startswith("--"), lines)))
+    return "\n".join(dropwhile(lambda line: line.startswith("--"), lines))
 
 
 def identifier(*names: str) -> sql.Composable:
@@ -247,7 +248,7 @@ def read_batch(
         for number, fact in facts.items()
     )
     with reading(connection, timeouts) as cursor:
-        return cursor.execute(cast("LiteralString", f"VALUES {rows}")).fetchall()
+        return cursor.execute(f"VALUES {rows}").fetchall()
 
 
 def _furthest_query(fact: FedColumn) -> str:
@@ -271,14 +272,16 @@ def do_block(function: str, /, **parameters: tuple[str, sql.Composable]) -> sql.
     body = function.split("$function$")[1].strip()
     block = sql.SQL("<<parameters>>\nDECLARE\n{}BEGIN\n{};\nEND").format(
         sql.Composed(
-            sql.SQL("    {} CONSTANT pg_catalog.{} := {};\n").format(
-                sql.Identifier(name), sql.Identifier(type_name), value
-            )
-            for name, (type_name, value) in parameters.items()
+            [
+                sql.SQL("    {} CONSTANT pg_catalog.{} := {};\n").format(
+                    sql.Identifier(name), sql.Identifier(type_name), value
+                )
+                for name, (type_name, value) in parameters.items()
+            ]
         ),
-        sql.SQL(cast("LiteralString", body)),
+        sql.SQL(body),
     )
-    quote = sql.SQL(cast("LiteralString", _dollar_quote(text(block))))
+    quote = sql.SQL(_dollar_quote(text(block)))
     return sql.SQL("DO {}\n{}\n{}").format(quote, block, quote)
 
 
@@ -297,6 +300,6 @@ def _row(connection: Connection, query: str, parameters: Sequence[object] = ()) 
     from psycopg.rows import tuple_row
 
     with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute(cast("LiteralString", query), parameters).fetchone()
+        row = cursor.execute(query, parameters).fetchone()
     assert row is not None
     return row

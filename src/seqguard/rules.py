@@ -45,9 +45,9 @@ def judge(
     if furthest is None or direction * (furthest - upcoming) < 0:
         spent = direction * (upcoming - nearest_limit) > 0
         return Judgement("exhausted" if spent else "ok", next_value)
-    if definition.cycle and state.is_called:
-        if direction * (definition.limit - furthest) <= direction * (furthest - upcoming):
-            return Judgement("unjudged", next_value)
+    nearer_to_limit = direction * (definition.limit - furthest) <= direction * (furthest - upcoming)
+    if definition.cycle and state.is_called and nearer_to_limit:
+        return Judgement("unjudged", next_value)
     steps = direction * (furthest - upcoming) // stride + 1
     room = direction * (nearest_limit - upcoming) // stride - steps
     if room < 0:
@@ -63,9 +63,7 @@ def report_on(facts: tuple[FedColumn, ...], readings: tuple[Reading, ...]) -> Se
     state = next((reading.state for reading in readings if reading.state), None)
     furthest = _furthest(definition, readings)
     type_maximum = narrowest_maximum(facts)
-    judgement = (
-        judge(definition, state, furthest, type_maximum) if state else Judgement("unreadable", None)
-    )
+    judgement = judge(definition, state, furthest, type_maximum) if state else Judgement("unreadable", None)
     return SequenceReport(
         sequence=first.sequence,
         status=_status(judgement, facts, readings),

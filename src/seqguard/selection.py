@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from seqguard.errors import SeqguardError
-from seqguard.model import FedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from seqguard.model import FedColumn
 
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|(.)', re.DOTALL)
 _WILDCARD = {"*": ".*", "?": "."}
@@ -31,7 +35,7 @@ class Selection:
             _require_match(f'no schema that matches "{pattern}"', pattern, (f.table_schema for f in facts))
         for pattern in self.tables:
             if not any(table_matches(pattern, fact.table_schema, fact.table_name) for fact in facts):
-                raise NoSuchTable(pattern)
+                raise NoSuchTableError(pattern)
         chosen = {fact.sequence_oid for fact in facts if self.chooses(fact, unattached=unattached)}
         return [fact for fact in facts if fact.sequence_oid in chosen]
 
@@ -45,12 +49,17 @@ class Selection:
             return unattached and not self.tables and _any_schema(self.schemas, fact.sequence_schema)
         return (
             _any_schema(self.schemas, fact.table_schema)
-            and (not self.tables or any(table_matches(pattern, fact.table_schema, fact.table_name) for pattern in self.tables))
-            and not any(table_matches(pattern, fact.table_schema, fact.table_name) for pattern in self.exclude_tables)
+            and (
+                not self.tables
+                or any(table_matches(pattern, fact.table_schema, fact.table_name) for pattern in self.tables)
+            )
+            and not any(
+                table_matches(pattern, fact.table_schema, fact.table_name) for pattern in self.exclude_tables
+            )
         )
 
 
-class NoSuchTable(SeqguardError):
+class NoSuchTableError(SeqguardError):
     """No fed column belongs to a table that matches the pattern."""
 
     def __init__(self, pattern: str) -> None:
@@ -79,7 +88,9 @@ def table_matches(pattern: str, schema: str | None, name: str | None) -> bool:
 
 
 def _any_schema(patterns: tuple[str, ...], schema: str | None) -> bool:
-    return not patterns or any(re.fullmatch(split(pattern)[-1], schema or "", re.DOTALL) for pattern in patterns)
+    return not patterns or any(
+        re.fullmatch(split(pattern)[-1], schema or "", re.DOTALL) for pattern in patterns
+    )
 
 
 def _require_match(message: str, pattern: str, names: Iterable[str | None]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqguard.errors import SeqguardError
-from seqguard.selection import NoSuchTable, Selection, table_matches
+from seqguard.selection import NoSuchTableError, Selection, table_matches
 
 USERS = replace(FACT, table_name="users", sequence_oid=1)
 POSTS = replace(FACT, table_name="posts", sequence_oid=2)
@@ -99,7 +99,7 @@ def test_all_kinds_of_patterns_hold_at_once() -> None:
 
 
 def test_a_table_pattern_that_matches_nothing_is_an_error() -> None:
-    with pytest.raises(NoSuchTable):
+    with pytest.raises(NoSuchTableError):
         Selection(tables=("users", "user")).apply(FACTS)
 
 
