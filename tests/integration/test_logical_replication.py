@@ -52,13 +52,15 @@ def _drop(admin: Connection) -> None:
 
 
 @pytest.fixture
-def subscribe(db: Connection, publisher: Connection) -> Iterator[Callable[[], None]]:
+def subscribe(db: Connection, publisher: Connection, publishing_server: Server) -> Iterator[Callable[[], None]]:
     """Guards the tables of the subscriber and starts the subscription."""
+    assert publisher
+    source = publishing_server.conninfo(NAME)
     db.execute(TABLES)
     seqguard.guard(db)
 
     def start() -> None:
-        db.execute(f"CREATE SUBSCRIPTION {NAME} CONNECTION '{publisher.info.dsn}' PUBLICATION {NAME}")
+        db.execute(f"CREATE SUBSCRIPTION {NAME} CONNECTION '{source}' PUBLICATION {NAME}")
 
     yield start
     db.execute(f"DROP SUBSCRIPTION IF EXISTS {NAME}")
