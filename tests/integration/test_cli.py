@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-import tempfile
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,64 +13,19 @@ import click
 import psycopg
 import pytest
 from conftest import Connect, Connection, Psql, one
+from console import Result, run, run_on_terminal, started
 
 from seqguard import SeqguardError, pg
 from seqguard.cli.main import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from seqguard.demo.server import Server
 
-SCRIPT = Path(sys.executable).parent / "seqguard"
 COMMANDS = ("check", "fix", "guard", "unguard", "script", "demo")
 ON_DATABASE = ("check", "fix", "guard", "unguard")
-
-
-@dataclass(frozen=True)
-class Result:
-    code: int
-    out: str
-    err: str = ""
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """This process's environment without what would change the answers."""
-    kept = {name: value for name, value in os.environ.items() if not re.match("PG|SEQGUARD|NO_COLOR", name)}
-    return {**kept, **variables}
-
-
-def run(*arguments: str, **variables: str) -> Result:
-    """Run the console script with its output in pipes."""
-    done = subprocess.run(
-        [SCRIPT, *arguments], capture_output=True, text=True, check=False, env=environment(**variables)
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
-
-
-def run_on_terminal(*arguments: str, only_stderr: bool = False, **variables: str) -> Result:
-    """The same on a terminal. What the terminal shows is in err."""
-    terminal, its_end = os.openpty()
-    with tempfile.TemporaryFile("w+") as file:
-        with subprocess.Popen(
-            [SCRIPT, *arguments],
-            stdin=its_end,
-            stdout=file if only_stderr else its_end,
-            stderr=its_end,
-            env=environment(**variables),
-        ) as process:
-            os.close(its_end)
-            shown = b"".join(iter(lambda: read_terminal(terminal), b""))
-        os.close(terminal)
-        file.seek(0)
-        return Result(process.returncode, file.read(), shown.decode())
-
-
-def read_terminal(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # how Linux says that the other end is closed
-        return b""
 
 
 @pytest.fixture
@@ -548,23 +496,6 @@ def test_no_error_shows_the_password_of_a_conninfo_that_the_shell_split() -> Non
 
 
 # -- signals ------------------------------------------------------------------------------------
-
-
-@contextmanager
-def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The console script in the background; killed in the end if it still runs."""
-    with subprocess.Popen(
-        [SCRIPT, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def waiting_for_a_lock(db: Connection) -> bool:
