@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from psycopg import sql
 
     Connection = psycopg.Connection[Any]
-    Query = sql.Composable
+    Query = sql.Composed
 
 OLDEST_SERVER = 130000
 RETRIED = frozenset({"55P03", "40P01"})
@@ -149,7 +149,7 @@ def is_superuser(connection: Connection) -> bool:
 
 
 def execute(
-    connection: Connection, query: str | sql.Composable, parameters: Sequence[object], timeouts: Timeouts
+    connection: Connection, query: str | sql.Composed, parameters: Sequence[object], timeouts: Timeouts
 ) -> None:
     """Run one statement in a transaction of its own, or in the caller's."""
     with writing(connection, timeouts) as cursor:
@@ -291,7 +291,7 @@ def _dollar_quote(quoted: str) -> str:
     return next(quote for quote in candidates if quote not in quoted)
 
 
-def text(query: sql.Composable) -> str:
+def text(query: sql.Composed) -> str:
     """A query as psql would take it."""
     return query.as_string(None)
 
