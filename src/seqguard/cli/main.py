@@ -80,9 +80,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
     except SeqguardError as error:
         _fail(str(error))
-    except BrokenPipeError:
-        sys.stdout = None
-        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         if not _is_database_error(error):
             raise
