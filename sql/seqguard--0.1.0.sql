@@ -18,7 +18,7 @@
 SET search_path = pg_catalog, pg_temp;
 
 -- The schema that holds everything seqguard installs, and the lock that lets
--- two installers run at once. 0.1.0+15b034a77a99 ends in a hash of everything installed.
+-- two installers run at once. 0.1.0+e5d8c5468622 ends in a hash of everything installed.
 SELECT pg_catalog.pg_advisory_lock(8317985137926545);  -- 'seqguard' as a number
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
@@ -38,7 +38,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+15b034a77a99' THEN
+        IF old <> '0.1.0+e5d8c5468622' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -55,7 +55,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+15b034a77a99'$function$;
+AS $function$SELECT '0.1.0+e5d8c5468622'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -214,7 +214,8 @@ SELECT
     pg_catalog.format(
         CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
              THEN 'pg_catalog.pg_get_sequence_data(%L)'
-             ELSE '(SELECT ROW (last_value, is_called) FROM %s)' END,
+             ELSE '(SELECT ROW (COALESCE(pg_catalog.pg_sequence_last_value(%1$L), last_value), is_called) FROM %1$s)'
+        END,
         pg_catalog.format('%I.%I', s.nspname, s.relname)) AS state,
     pg_catalog.pg_get_userbyid(s.relowner)::pg_catalog.text AS sequence_owner,
     q.seqincrement AS increment,
@@ -369,7 +370,8 @@ CREATE OR REPLACE FUNCTION seqguard.read_state(
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    EXECUTE 'SELECT last_value, is_called FROM ' || sequence INTO last_value, is_called;
+    EXECUTE format('SELECT COALESCE(pg_sequence_last_value(%1$L), last_value), is_called FROM %1$s', sequence)
+    INTO last_value, is_called;
 EXCEPTION
     WHEN insufficient_privilege OR lock_not_available OR undefined_table THEN
         problem := SQLERRM;

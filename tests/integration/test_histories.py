@@ -228,7 +228,7 @@ columns = st.builds(
     suffix=names | st.just(""),
 )
 # Up to 32 steps a guard goes by nextval, beyond by setval.
-offsets = st.integers(-20, 30) | st.integers(30, 300)
+offsets = st.integers(-6, 6) | st.integers(-20, 30) | st.integers(30, 300)
 histories = st.lists(
     st.builds(
         Step,

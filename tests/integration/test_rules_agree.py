@@ -23,14 +23,14 @@ Case = tuple[Definition, State, int | None, int | None, int]
 
 LEAST, MOST = -(2**63), 2**63 - 1
 
-# Near zero, where everything meets, near the ends of the types, and anywhere.
+
+def within_bigint(value: int) -> int:
+    return min(max(value, LEAST), MOST)
+
+
 near = st.integers(-30, 30)
-edges = st.sampled_from([LEAST, -(2**31), 2**31 - 1, 32767, MOST])
-bigint = (
-    near
-    | st.builds(lambda edge, step: min(max(edge + step, LEAST), MOST), edges, near)
-    | st.integers(LEAST, MOST)
-)
+bigint = near | st.integers(LEAST, MOST)
+anchors = st.sampled_from([0, LEAST, -(2**31), -32768, 32767, 2**31 - 1, MOST])
 
 QUERY = """
 SELECT j.status, j.next_value, j.target
@@ -46,13 +46,15 @@ ORDER BY c.number
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    minimum, maximum = sorted((draw(bigint), draw(bigint)))
-    definition = Definition(draw(bigint.filter(bool)), minimum, maximum, cycle=draw(st.booleans()))
-    last_value = min(max(draw(bigint), minimum), maximum)
+    """Values that meet near zero or near the end of a type, or lie anywhere."""
+    value = st.builds(lambda anchor, step: within_bigint(anchor + step), st.just(draw(anchors)), near) | bigint
+    minimum, maximum = sorted((draw(value | st.just(LEAST)), draw(value | st.just(MOST))))
+    definition = Definition(draw((near | bigint).filter(bool)), minimum, maximum, cycle=draw(st.booleans()))
+    last_value = min(max(draw(value), minimum), maximum)
     return (
         definition,
         State(last_value, draw(st.booleans())),
-        draw(st.none() | bigint | st.integers(-(10**30), 10**30)),
+        draw(st.none() | value | st.integers(-(10**30), 10**30)),
         draw(st.none() | st.sampled_from([32767, 2**31 - 1])),
         draw(st.integers(0, 20) | st.integers(0, MOST)),
     )

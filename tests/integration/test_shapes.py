@@ -186,11 +186,33 @@ def test_fix_in_sql_leaves(db: Connection, shape: Shape) -> None:
     assert states(db) == before
 
 
-def test_an_explicit_id_beyond_the_limit_is_taken_and_check_reports_it(db: Connection) -> None:
+BEYOND = pytest.mark.parametrize("beyond", [16, 1000], ids=["in reach of nextval", "out of its reach"])
+
+
+@BEYOND
+def test_an_explicit_id_beyond_the_limit_is_taken_and_check_reports_it(db: Connection, beyond: int) -> None:
     db.execute("CREATE SEQUENCE s MAXVALUE 10; CREATE TABLE t (id int DEFAULT nextval('s'))")
     seqguard.guard(db)
-    db.execute("INSERT INTO t VALUES (16)")
-    assert [s.status for s in seqguard.check(db).sequences] == ["exhausted"]
+    db.execute("INSERT INTO t VALUES (%s)", [beyond])
+    (found,) = seqguard.check(db).sequences
+    assert (found.status, found.furthest) == ("exhausted", beyond)
+
+
+@BEYOND
+def test_an_explicit_id_beyond_the_limit_does_not_use_the_sequence_up(db: Connection, beyond: int) -> None:
+    db.execute("CREATE SEQUENCE s MAXVALUE 10; CREATE TABLE t (id int DEFAULT nextval('s'))")
+    seqguard.guard(db)
+    db.execute("INSERT INTO t VALUES (%s)", [beyond])
+    assert one(db, "INSERT INTO t DEFAULT VALUES RETURNING id") == 1
+
+
+def test_fix_drops_the_values_that_other_sessions_have_cached(db: Connection, dsn: str) -> None:
+    db.execute("CREATE SEQUENCE s CACHE 10; CREATE TABLE t (id int PRIMARY KEY DEFAULT nextval('s'))")
+    with psycopg.connect(dsn, autocommit=True) as other:
+        other.execute("INSERT INTO t DEFAULT VALUES")
+        db.execute("INSERT INTO t SELECT generate_series(2, 16)")
+        seqguard.fix(db)
+        assert one(other, "INSERT INTO t DEFAULT VALUES RETURNING id") == 17
 
 
 def test_a_temporary_table_of_this_session_is_judged_and_repaired(db: Connection) -> None:

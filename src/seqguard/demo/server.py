@@ -132,6 +132,25 @@ def throwaway(
 
 
 @contextmanager
+def standby(primary: Server) -> Iterator[Server]:
+    """A streaming standby of a running server, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="seqguard-"))
+    server = Server(folder, primary.binaries)
+    try:
+        _give_away(folder)
+        source = ("-d", primary.conninfo(), "-D", folder / "data", "-R", "-X", "stream", "-c", "fast")
+        made = _run(server.binaries / "pg_basebackup", *source)
+        if made.returncode:
+            raise SeqguardError(f"pg_basebackup failed: {made.stderr.strip()}")
+        with (folder / "data" / "postgresql.conf").open("a") as file:
+            file.write(f"unix_socket_directories = '{folder}'\n")
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@contextmanager
 def _undisturbed() -> Iterator[None]:
     """Ctrl-C and SIGTERM wait: a server that is half started or half removed would be left behind."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -153,7 +153,8 @@ SELECT
     pg_catalog.format(
         CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
              THEN 'pg_catalog.pg_get_sequence_data(%L)'
-             ELSE '(SELECT ROW (last_value, is_called) FROM %s)' END,
+             ELSE '(SELECT ROW (COALESCE(pg_catalog.pg_sequence_last_value(%1$L), last_value), is_called) FROM %1$s)'
+        END,
         pg_catalog.format('%I.%I', s.nspname, s.relname)) AS state,
     pg_catalog.pg_get_userbyid(s.relowner)::pg_catalog.text AS sequence_owner,
     q.seqincrement AS increment,

@@ -1,8 +1,10 @@
 -- Draw the values of a sequence up to a last_value. Each draw is atomic and none goes
--- back; a sequence that is already there draws nothing.
+-- back; a sequence that is already there draws nothing. pg_sequence_last_value reads
+-- under the sequence's own lock: SELECT may for an instant see it up to 32 values ahead,
+-- while nextval writes its log.
 --
 -- Parameters: sequence; its name as a literal; its increment; target, on its grid.
 SELECT pg_catalog.max(pg_catalog.nextval({name}))
 FROM {sequence} AS s,
-     pg_catalog.generate_series(s.last_value + CASE WHEN s.is_called THEN {increment} ELSE 0 END,
+     pg_catalog.generate_series(COALESCE(pg_catalog.pg_sequence_last_value({name}) + {increment}, s.last_value),
                                 {target}::pg_catalog.int8, {increment}::pg_catalog.int8)

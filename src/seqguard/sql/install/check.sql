@@ -19,7 +19,8 @@ CREATE OR REPLACE FUNCTION seqguard.read_state(
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    EXECUTE 'SELECT last_value, is_called FROM ' || sequence INTO last_value, is_called;
+    EXECUTE format('SELECT COALESCE(pg_sequence_last_value(%1$L), last_value), is_called FROM %1$s', sequence)
+    INTO last_value, is_called;
 EXCEPTION
     WHEN insufficient_privilege OR lock_not_available OR undefined_table THEN
         problem := SQLERRM;
