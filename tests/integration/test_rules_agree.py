@@ -24,13 +24,8 @@ Case = tuple[Definition, State, int | None, int | None, int]
 LEAST, MOST = -(2**63), 2**63 - 1
 
 
-def within_bigint(value: int) -> int:
-    return min(max(value, LEAST), MOST)
-
-
-near = st.integers(-30, 30)
-bigint = near | st.integers(LEAST, MOST)
-anchors = st.sampled_from([0, LEAST, -(2**31), -32768, 32767, 2**31 - 1, MOST])
+bigint = st.integers(-20, 20) | st.sampled_from([LEAST, MOST]) | st.integers(LEAST, MOST)
+increments = st.integers(-4, 4) | bigint
 
 QUERY = """
 SELECT j.status, j.next_value, j.target
@@ -45,19 +40,26 @@ ORDER BY c.number
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Values that meet near zero or near the end of a type, or lie anywhere."""
-    value = st.builds(lambda anchor, step: within_bigint(anchor + step), st.just(draw(anchors)), near) | bigint
-    minimum, maximum = sorted((draw(value | st.just(LEAST)), draw(value | st.just(MOST))))
-    definition = Definition(draw((near | bigint).filter(bool)), minimum, maximum, cycle=draw(st.booleans()))
-    last_value = min(max(draw(value), minimum), maximum)
-    return (
-        definition,
-        State(last_value, draw(st.booleans())),
-        draw(st.none() | value | st.integers(-(10**30), 10**30)),
-        draw(st.none() | st.sampled_from([32767, 2**31 - 1])),
-        draw(st.integers(0, 20) | st.integers(0, MOST)),
-    )
+def batches(draw: st.DrawFn) -> list[Case]:
+    """One definition, with every state and every furthest value near to where its verdict turns."""
+    minimum, maximum = sorted((draw(bigint), draw(bigint)))
+    definition = Definition(draw(increments.filter(bool)), minimum, maximum, cycle=draw(st.booleans()))
+    type_maximum = draw(st.none() | st.sampled_from([32767, 2**31 - 1]))
+    ends = [] if type_maximum is None else [type_maximum, -type_maximum - 1]
+    turns = {minimum, maximum, draw(bigint), *ends}
+    values = sorted(turn + step for turn in turns for step in (-1, 0, 1))
+    states = [
+        State(value, is_called)
+        for value in values
+        if minimum <= value <= maximum
+        for is_called in (False, True)
+    ]
+    margin = draw(st.integers(0, 20) | st.integers(0, MOST))
+    return [
+        (definition, state, furthest, type_maximum, margin)
+        for state in states
+        for furthest in (None, *values, draw(st.integers(-(10**30), 10**30)))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +74,8 @@ def flat(case: Case) -> tuple[Any, ...]:
             state.last_value, state.is_called, type_maximum, furthest, margin)  # fmt: skip
 
 
-@settings(max_examples=60)
-@given(batch=st.lists(cases(), min_size=1, max_size=60))
+@settings(max_examples=200)
+@given(batch=batches())
 def test_sql_and_python_judge_alike(connection: Connection, batch: list[Case]) -> None:
     columns = [list(column) for column in zip(*map(flat, batch), strict=True)]
     in_sql = connection.execute(QUERY, columns).fetchall()

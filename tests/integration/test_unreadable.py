@@ -10,6 +10,8 @@ import pytest
 from conftest import rows
 
 import seqguard
+from seqguard.catalog import selected_columns
+from seqguard.checking import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +110,13 @@ def test_a_policy_that_is_forced_on_the_owner_makes_a_sequence_unreadable(
     db.execute(f"ALTER TABLE data.t OWNER TO {role}".encode())
     db.execute("ALTER TABLE data.t ENABLE ROW LEVEL SECURITY; ALTER TABLE data.t FORCE ROW LEVEL SECURITY")
     assert statuses(reader)["counters.s"] == "unreadable"
+
+
+def test_a_policy_made_after_the_catalogs_were_read_hides_nothing(db: Connection, reader: Connection) -> None:
+    facts = selected_columns(reader, seqguard.Selection(tables=("data.t",)), SHORT)
+    db.execute("ALTER TABLE data.t ENABLE ROW LEVEL SECURITY")
+    (reading,) = read(reader, facts, SHORT)
+    assert reading.problem == 'query would be affected by row-level security policy for table "t"'
 
 
 def test_a_role_that_bypasses_policies_reads_all_rows(db: Connection, reader: Connection) -> None:
