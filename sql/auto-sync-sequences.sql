@@ -18,7 +18,7 @@
 SET search_path = pg_catalog, pg_temp;
 
 -- The schema that holds everything seqguard installs, and the lock that lets
--- two installers run at once. 0.1.0+e5d8c5468622 ends in a hash of everything installed.
+-- two installers run at once. 0.1.0+7d7b0b6fb705 ends in a hash of everything installed.
 SELECT pg_catalog.pg_advisory_lock(8317985137926545);  -- 'seqguard' as a number
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
@@ -38,7 +38,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+e5d8c5468622' THEN
+        IF old <> '0.1.0+7d7b0b6fb705' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -55,7 +55,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+e5d8c5468622'$function$;
+AS $function$SELECT '0.1.0+7d7b0b6fb705'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -179,6 +179,8 @@ WITH user_class AS (
 ), fed AS (
     SELECT f.*, t.relname AS table_name, t.nspname AS table_schema, t.nspoid AS table_nspoid,
            t.relkind, t.relpersistence AS table_persistence, t.relpages,
+           t.relname || CASE WHEN pg_catalog.count(*) OVER (PARTITION BY f.table_oid) > 1
+                             THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
            -- the figure when seqguard.guard_condition() changes
            'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 1, q.seqincrement > 0, f.number_pattern,
@@ -269,7 +271,14 @@ SELECT
         f.number_pattern)
     END AS furthest_query,
     w.unguardable,
-    g.tgname::pg_catalog.text AS guard_name,
+    -- the trigger's name or the one that it would get; past 63 bytes the middle makes way for a hash
+    CASE WHEN g.tgname IS NOT NULL THEN g.tgname::pg_catalog.text
+         WHEN f.table_oid IS NULL OR w.unguardable IS NOT NULL THEN NULL
+         WHEN pg_catalog.octet_length(f.guard_stem) <= 49 THEN 'sync_' || f.guard_stem || '_sequence'
+         ELSE 'sync_' || (SELECT pg_catalog.left(f.guard_stem, n) FROM pg_catalog.generate_series(40, 1, -1) AS n
+                          WHERE pg_catalog.octet_length(pg_catalog.left(f.guard_stem, n)) <= 40 LIMIT 1)
+              || '_' || pg_catalog.left(pg_catalog.md5(f.guard_stem), 8) || '_sequence'
+    END AS guard_name,
     f.guard_shape,
     CASE WHEN f.table_oid IS NULL THEN NULL
          WHEN g.tgenabled = 'D' THEN 'disabled'
@@ -350,6 +359,9 @@ END
 $function$;
 
 -- check for psql users: SELECT * FROM seqguard.check() WHERE status <> 'ok';
+--
+-- What one column needs to be read stays locked no longer than that: the exception, raised and
+-- caught at once, rolls the locks back. Thousands of tables would fill the lock table.
 CREATE OR REPLACE FUNCTION seqguard.read_furthest(
     furthest_query text, increment bigint, OUT value numeric, OUT problem text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '1s'
@@ -359,7 +371,10 @@ BEGIN
         EXECUTE furthest_query INTO value;
         value := CASE WHEN increment > 0 THEN floor(value) ELSE ceil(value) END;
     END IF;
+    RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
 EXCEPTION
+    WHEN SQLSTATE 'SQG00' THEN
+        RETURN;
     WHEN insufficient_privilege OR lock_not_available OR undefined_table OR undefined_column THEN
         problem := SQLERRM;
 END
@@ -372,7 +387,10 @@ AS $function$
 BEGIN
     EXECUTE format('SELECT COALESCE(pg_sequence_last_value(%1$L), last_value), is_called FROM %1$s', sequence)
     INTO last_value, is_called;
+    RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
 EXCEPTION
+    WHEN SQLSTATE 'SQG00' THEN
+        RETURN;
     WHEN insufficient_privilege OR lock_not_available OR undefined_table THEN
         problem := SQLERRM;
 END
@@ -637,20 +655,6 @@ AS $function$
                sequence::text))
 $function$;
 
--- sync_<table>_sequence, with the column where the table has several fed columns;
--- past 63 bytes the middle is cut and a hash put in.
-CREATE OR REPLACE FUNCTION seqguard.guard_name(
-    table_name text, column_name text, several boolean) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$
-    SELECT 'sync_' || CASE
-        WHEN octet_length(stem) <= 49 THEN stem
-        ELSE (SELECT left(stem, n) FROM generate_series(40, 1, -1) AS n
-              WHERE octet_length(left(stem, n)) <= 40 LIMIT 1) || '_' || left(md5(stem), 8)
-        END || '_sequence'
-    FROM (SELECT table_name || CASE WHEN several THEN '_' || column_name ELSE '' END AS stem) AS s
-$function$;
-
 -- Every guard that there is or could be. state is installed, outdated, disabled, missing,
 -- or unguardable, and then unguardable says why.
 CREATE OR REPLACE VIEW seqguard.guards AS
@@ -665,7 +669,8 @@ SELECT t.tgrelid AS table_oid, t.tgname AS guard_name
 FROM pg_catalog.pg_trigger AS t
 WHERE t.tgfoid = 'seqguard.advance'::pg_catalog.regproc AND t.tgparentid = 0
   AND NOT EXISTS (SELECT FROM seqguard.guards AS g
-                  WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname AND g.unguardable IS NULL);
+                  WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname
+                    AND g.state <> 'missing' AND g.unguardable IS NULL);
 
 -- Refuses what would let the guard do more than the owner of the table could do.
 CREATE OR REPLACE FUNCTION seqguard.require_rights(table_oid regclass, sequence_oid regclass) RETURNS void
@@ -690,31 +695,44 @@ BEGIN
 END
 $function$;
 
-CREATE OR REPLACE FUNCTION seqguard.install_guard(g seqguard.guards) RETURNS void
+-- Installs the guard on one column as the view guards describes it, or puts it in the place of
+-- an outdated or disabled one. Under a lock: of two at once the second finds the guard of the first.
+CREATE OR REPLACE FUNCTION seqguard.install_guard(
+    table_oid regclass, column_name name, sequence_oid regclass, increment bigint,
+    number_pattern text, guard_name name, guard_shape text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    name constant text := COALESCE(g.guard_name, seqguard.guard_name(g.table_name, g.column_name,
-        (SELECT count(*) > 1 FROM seqguard.guards AS o WHERE o.table_oid = g.table_oid AND o.unguardable IS NULL)));
+    present record;
 BEGIN
-    PERFORM seqguard.require_rights(g.table_oid, g.sequence_oid);
-    IF g.guard_name IS NULL AND EXISTS (
-        SELECT FROM pg_trigger AS t WHERE t.tgrelid = g.table_oid AND t.tgname = name) THEN
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', table_oid);
+    PERFORM seqguard.require_rights(table_oid, sequence_oid);
+    SELECT t.tgfoid = 'seqguard.advance'::regproc AS ours,
+           t.tgenabled = 'A' AND obj_description(t.oid, 'pg_trigger') = guard_shape
+           AND (SELECT count(*) = 2 FROM pg_depend AS d
+                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+                  AND d.refclassid = 'pg_class'::regclass
+                  AND (d.refobjid, d.refobjsubid) IN ((sequence_oid, 0), (table_oid, (
+                      SELECT a.attnum FROM pg_attribute AS a
+                      WHERE a.attrelid = table_oid AND a.attname = column_name)))) AS current
+    INTO present
+    FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = guard_name;
+    IF present.ours AND present.current THEN
+        RETURN;
+    ELSIF present.ours THEN
+        PERFORM seqguard.drop_guard(table_oid, guard_name);
+    ELSIF FOUND THEN
         RAISE duplicate_object USING MESSAGE = format(
-            'table %s already has a trigger %I that is not seqguard''s', g."table", name),
-            HINT = format('DROP TRIGGER %I ON %s', name, g."table");
-    END IF;
-    IF g.state IN ('disabled', 'outdated') THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', name, g."table");
+            'table %s already has a trigger %I that is not seqguard''s', table_oid, guard_name),
+            HINT = format('DROP TRIGGER %I ON %s', guard_name, table_oid);
     END IF;
     EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
                    'EXECUTE FUNCTION seqguard.advance(%s)',
-        name, g."table",
-        seqguard.guard_condition(g.column_name, g.sequence_oid, g.increment, g.number_pattern),
-        quote_literal(g.number_pattern));
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', g."table", name);
-    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', name, g."table",
-                   g.guard_shape);
+        guard_name, table_oid,
+        seqguard.guard_condition(column_name, sequence_oid, increment, number_pattern),
+        quote_literal(number_pattern));
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
+    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, table_oid, guard_shape);
 END
 $function$;
 
@@ -727,14 +745,13 @@ AS $function$
 DECLARE
     g seqguard.guards;
 BEGIN
-    -- two at once: the second one finds the guard of the first
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', table_oid);
     PERFORM seqguard.drop_guard(s.table_oid, s.guard_name)
     FROM seqguard.stale_guards AS s WHERE s.table_oid = guard.table_oid;
     FOR g IN SELECT c.* FROM seqguard.guards AS c
              WHERE c.table_oid = guard.table_oid AND c.unguardable IS NULL AND c.state <> 'installed'
                AND (guard.column_name IS NULL OR c.column_name = guard.column_name) LOOP
-        PERFORM seqguard.install_guard(g);
+        PERFORM seqguard.install_guard(g.table_oid, g.column_name, g.sequence_oid, g.increment,
+                                       g.number_pattern, g.guard_name, g.guard_shape);
         RETURN NEXT g;
     END LOOP;
 END
@@ -824,12 +841,13 @@ BEGIN
 END
 $function$;
 
--- Guards one table within a short lock timeout and says how it went.
-CREATE OR REPLACE FUNCTION seqguard.try_to_guard(table_oid regclass) RETURNS text
+-- Guards one column within a short lock timeout and says why it could not.
+CREATE OR REPLACE FUNCTION seqguard.try_to_guard(g seqguard.guards) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
 AS $function$
 BEGIN
-    PERFORM seqguard.guard(table_oid);
+    PERFORM seqguard.install_guard(g.table_oid, g.column_name, g.sequence_oid, g.increment,
+                                   g.number_pattern, g.guard_name, g.guard_shape);
     RETURN NULL;
 EXCEPTION
     WHEN lock_not_available THEN
@@ -839,27 +857,39 @@ EXCEPTION
 END
 $function$;
 
--- Guards every table, each in its own transaction so that no lock is held for long,
+CREATE OR REPLACE FUNCTION seqguard.try_to_drop_guard(table_oid regclass, guard_name name) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
+AS $function$
+BEGIN
+    PERFORM seqguard.drop_guard(table_oid, guard_name);
+EXCEPTION
+    WHEN OTHERS THEN
+        RAISE WARNING 'seqguard: trigger % on % is of no more use but stays: %', guard_name, table_oid, SQLERRM;
+END
+$function$;
+
+-- Guards every table, each column in its own transaction so that no lock is held for long,
 -- and repairs what is behind. Cannot run inside a transaction block.
 -- A procedure that commits takes no SET clause: every name here is qualified.
 CREATE OR REPLACE PROCEDURE seqguard.guard_all()
 LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    todo pg_catalog.regclass;
+    todo seqguard.guards;
     problem pg_catalog.text;
     repaired record;
 BEGIN
-    FOR todo IN SELECT g.table_oid FROM seqguard.guards AS g
-                WHERE g.unguardable IS NULL AND g.state OPERATOR(pg_catalog.<>) 'installed'
-                UNION SELECT s.table_oid FROM seqguard.stale_guards AS s LOOP
+    PERFORM seqguard.try_to_drop_guard(s.table_oid, s.guard_name) FROM seqguard.stale_guards AS s;
+    COMMIT;
+    FOR todo IN SELECT g.* FROM seqguard.guards AS g
+                WHERE g.unguardable IS NULL AND g.state OPERATOR(pg_catalog.<>) 'installed' LOOP
         FOR attempt IN 1 .. 3 LOOP
             problem := seqguard.try_to_guard(todo);
             COMMIT;
             EXIT WHEN problem IS NULL OR problem OPERATOR(pg_catalog.<>) 'locked';
         END LOOP;
         IF problem IS NOT NULL THEN
-            RAISE WARNING 'seqguard: table % is not guarded: %', todo, problem;
+            RAISE WARNING 'seqguard: table % is not guarded: %', todo."table", problem;
         END IF;
     END LOOP;
     FOR repaired IN SELECT f.* FROM seqguard.fix() AS f LOOP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seqguard import pg
@@ -14,12 +15,14 @@ from seqguard.script import installation, installed_version
 from seqguard.selection import Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from seqguard.checking import Progress
-    from seqguard.model import Report
+    from seqguard.model import GuardTrigger, Report
     from seqguard.pg import Connection
 
 
-_DONE = ("installed", "unguardable")
+_PRESENT = ("installed", "outdated", "disabled")
 
 
 def guards(
@@ -64,13 +67,15 @@ def guard(
     chosen = selection.also(tables)
     facts = selected_columns(connection, chosen, timeouts)
     install(connection, timeouts)
-    wanted = [fact for fact in facts if chosen.chooses(fact) and fact.guard_state not in _DONE]
-    todo = dict.fromkeys(fact.table_oid for fact in wanted)
+    for trigger in _stale(pg.guard_triggers(connection, timeouts), facts, chosen):
+        _attempt(connection, partial(pg.drop_guard, trigger=trigger), timeouts)
+    todo = [f for f in facts if chosen.chooses(f) and not f.unguardable and f.guard_state != "installed"]
     if expect:
         expect(len(todo))
     problems: dict[int | None, str | None] = {}
-    for table_oid in todo:
-        problems[table_oid] = _install_guard(connection, table_oid, timeouts)
+    for fact in todo:
+        if problem := _attempt(connection, partial(pg.install_guard, fact=fact), timeouts):
+            problems[fact.table_oid] = problem
         if progress:
             progress(1)
     problems |= _left_behind(fix(connection, selection=chosen, timeouts=timeouts))
@@ -78,18 +83,25 @@ def guard(
     return tuple(_guard(fact, problems.get(fact.table_oid)) for fact in after if chosen.chooses(fact))
 
 
-def _install_guard(connection: Connection, table_oid: int | None, timeouts: pg.Timeouts) -> str | None:
-    """Guard one table; return why not."""
-    return _attempt(connection, "SELECT seqguard.guard(%s)", [table_oid], timeouts)
+def _stale(triggers: list[GuardTrigger], facts: list[FedColumn], selection: Selection) -> list[GuardTrigger]:
+    """The selected guards whose column takes none any more. No I/O."""
+    alive = {
+        (fact.table, fact.guard_name) for fact in facts if fact.guard_state in _PRESENT and not fact.unguardable
+    }
+    return [
+        trigger
+        for trigger in triggers
+        if selection.chooses_table(trigger.schema, trigger.table)
+        and (trigger.qualified_table, trigger.name) not in alive
+    ]
 
 
-def _attempt(
-    connection: Connection, query: str | pg.Query, parameters: list[object], timeouts: pg.Timeouts
-) -> str | None:
+def _attempt(connection: Connection, work: Callable[..., None], timeouts: pg.Timeouts) -> str | None:
+    """Do work on the connection within the timeouts, several times if need be; return why it failed."""
     import psycopg
 
     try:
-        retried(lambda: pg.execute(connection, query, parameters, timeouts))
+        retried(lambda: work(connection, timeouts=timeouts))
     except psycopg.Error as error:
         if pg.is_lost(connection):
             raise
@@ -113,23 +125,27 @@ def unguard(
     selection: Selection = Selection(),
     timeouts: pg.Timeouts = pg.Timeouts(),
 ) -> tuple[Guard, ...]:
-    """Remove the guards of the selected tables. Returns them as they were, with `problem` where it failed."""
+    """Remove the guards of the selected tables. Returns them as they are now, with `problem` where it failed.
+
+    Raises SeqguardError for a table or pattern that matches nothing.
+    """
     chosen = selection.also(tables)
-    facts = [fact for fact in selected_columns(connection, chosen, timeouts) if chosen.chooses(fact)]
-    return tuple(_drop_guard(connection, fact, timeouts) for fact in facts if fact.guard_name)
+    triggers = [t for t in pg.guard_triggers(connection, timeouts) if chosen.chooses_table(t.schema, t.table)]
+    facts = pg.fed_columns(connection, timeouts) if triggers else selected_columns(connection, chosen, timeouts)
+    known = {(fact.table, fact.guard_name): _guard(fact) for fact in facts if fact.guard_state in _PRESENT}
+    return tuple(_drop_guard(connection, trigger, known, timeouts) for trigger in triggers)
 
 
-def _drop_guard(connection: Connection, fact: FedColumn, timeouts: pg.Timeouts) -> Guard:
-    assert fact.guard_name
-    assert fact.table_schema
-    assert fact.table_name
-    drop = pg.template(
-        "drop_guard",
-        guard=pg.identifier(fact.guard_name),
-        table=pg.identifier(fact.table_schema, fact.table_name),
-    )
-    problem = _attempt(connection, drop, [], timeouts)
-    return replace(_guard(fact), problem=problem) if problem else replace(_guard(fact), state="missing")
+def _drop_guard(
+    connection: Connection,
+    trigger: GuardTrigger,
+    known: dict[tuple[str | None, str | None], Guard],
+    timeouts: pg.Timeouts,
+) -> Guard:
+    stale = Guard(trigger.qualified_table, "", "", trigger.name, "outdated")
+    guard = known.get((trigger.qualified_table, trigger.name), stale)
+    problem = _attempt(connection, partial(pg.drop_guard, trigger=trigger), timeouts)
+    return replace(guard, problem=problem) if problem else replace(guard, state="missing", problem=None)
 
 
 def uninstall(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts()) -> tuple[Guard, ...]:
@@ -143,8 +159,7 @@ def uninstall(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts()) -> 
     removed = unguard(connection, timeouts=timeouts)
     if not any(gone.problem for gone in removed):
         drop = "DROP EXTENSION seqguard CASCADE" if state.is_extension else "DROP SCHEMA seqguard CASCADE"
-        problem = _attempt(connection, drop, [], timeouts)
-        if problem:
+        if problem := _attempt(connection, partial(pg.execute, query=drop), timeouts):
             raise SeqguardError(f"cannot remove schema seqguard: {problem}")
     return removed
 
@@ -181,4 +196,4 @@ def guard_new_tables(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts
             " run guard --new-tables as a superuser, or guard after each migration"
         )
     install(connection, timeouts)
-    pg.execute(connection, "SELECT seqguard.guard_new_tables()", [], timeouts)
+    pg.execute(connection, "SELECT seqguard.guard_new_tables()", timeouts=timeouts)

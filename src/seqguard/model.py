@@ -113,6 +113,16 @@ class FedColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardTrigger:
+    """One row of sql/guard_triggers.sql: a guard that is there."""
+
+    schema: str
+    table: str
+    name: str
+    qualified_table: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What was read of one fed column, and of its sequence in the same statement.
 

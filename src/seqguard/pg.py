@@ -9,7 +9,7 @@ from itertools import count, dropwhile
 from typing import TYPE_CHECKING, Any
 
 from seqguard.errors import SeqguardError
-from seqguard.model import FedColumn
+from seqguard.model import FedColumn, GuardTrigger
 from seqguard.redaction import without_password
 from seqguard.script import sql_file
 
@@ -120,6 +120,26 @@ def relations(connection: Connection, timeouts: Timeouts) -> list[tuple[str, str
         return cursor.execute(_statement("relations")).fetchall()
 
 
+def guard_triggers(connection: Connection, timeouts: Timeouts) -> list[GuardTrigger]:
+    """Every guard that is there."""
+    with reading(connection, timeouts) as cursor:
+        return [GuardTrigger(*row) for row in cursor.execute(_statement("guard_triggers"))]
+
+
+def install_guard(connection: Connection, fact: FedColumn, timeouts: Timeouts) -> None:
+    """Install or renew the guard on one fed column."""
+    parameters = (
+        fact.table_oid,
+        fact.column_name,
+        fact.sequence_oid,
+        fact.increment,
+        fact.number_pattern,
+        fact.guard_name,
+        fact.guard_shape,
+    )
+    execute(connection, _statement("install_guard"), parameters, timeouts)
+
+
 def installation(connection: Connection) -> Installation:
     """What there is of schema seqguard."""
     return Installation(*_row(connection, _statement("installation")))
@@ -148,13 +168,23 @@ def is_superuser(connection: Connection) -> bool:
     return bool(_row(connection, "SELECT pg_catalog.current_setting('is_superuser')::pg_catalog.bool")[0])
 
 
+def drop_guard(connection: Connection, trigger: GuardTrigger, timeouts: Timeouts) -> None:
+    """Drop a guard, without calling a function that somebody else may own."""
+    drop = template(
+        "drop_guard", guard=identifier(trigger.name), table=identifier(trigger.schema, trigger.table)
+    )
+    execute(connection, drop, timeouts=timeouts)
+
+
 def execute(
-    connection: Connection, query: str | sql.Composed, parameters: Sequence[object], timeouts: Timeouts
+    connection: Connection,
+    query: str | sql.Composed,
+    parameters: Sequence[object] | None = None,
+    timeouts: Timeouts = Timeouts(),
 ) -> None:
     """Run one statement in a transaction of its own, or in the caller's."""
     with writing(connection, timeouts) as cursor:
-        # without parameters a % is a %, as in a name it may be
-        cursor.execute(query, parameters or None)
+        cursor.execute(query, parameters)
 
 
 @contextmanager

@@ -47,15 +47,14 @@ class Selection:
         """Whether this very column is selected."""
         if fact.table_oid is None:
             return unattached and not self.tables and _any_schema(self.schemas, fact.sequence_schema)
+        return self.chooses_table(fact.table_schema, fact.table_name)
+
+    def chooses_table(self, schema: str | None, name: str | None) -> bool:
+        """Whether a table is selected."""
         return (
-            _any_schema(self.schemas, fact.table_schema)
-            and (
-                not self.tables
-                or any(table_matches(pattern, fact.table_schema, fact.table_name) for pattern in self.tables)
-            )
-            and not any(
-                table_matches(pattern, fact.table_schema, fact.table_name) for pattern in self.exclude_tables
-            )
+            _any_schema(self.schemas, schema)
+            and (not self.tables or any(table_matches(pattern, schema, name) for pattern in self.tables))
+            and not any(table_matches(pattern, schema, name) for pattern in self.exclude_tables)
         )
 
 

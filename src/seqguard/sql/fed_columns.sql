@@ -118,6 +118,8 @@ WITH user_class AS (
 ), fed AS (
     SELECT f.*, t.relname AS table_name, t.nspname AS table_schema, t.nspoid AS table_nspoid,
            t.relkind, t.relpersistence AS table_persistence, t.relpages,
+           t.relname || CASE WHEN pg_catalog.count(*) OVER (PARTITION BY f.table_oid) > 1
+                             THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
            -- the figure when seqguard.guard_condition() changes
            'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 1, q.seqincrement > 0, f.number_pattern,
@@ -208,7 +210,14 @@ SELECT
         f.number_pattern)
     END AS furthest_query,
     w.unguardable,
-    g.tgname::pg_catalog.text AS guard_name,
+    -- the trigger's name or the one that it would get; past 63 bytes the middle makes way for a hash
+    CASE WHEN g.tgname IS NOT NULL THEN g.tgname::pg_catalog.text
+         WHEN f.table_oid IS NULL OR w.unguardable IS NOT NULL THEN NULL
+         WHEN pg_catalog.octet_length(f.guard_stem) <= 49 THEN 'sync_' || f.guard_stem || '_sequence'
+         ELSE 'sync_' || (SELECT pg_catalog.left(f.guard_stem, n) FROM pg_catalog.generate_series(40, 1, -1) AS n
+                          WHERE pg_catalog.octet_length(pg_catalog.left(f.guard_stem, n)) <= 40 LIMIT 1)
+              || '_' || pg_catalog.left(pg_catalog.md5(f.guard_stem), 8) || '_sequence'
+    END AS guard_name,
     f.guard_shape,
     CASE WHEN f.table_oid IS NULL THEN NULL
          WHEN g.tgenabled = 'D' THEN 'disabled'

@@ -1,4 +1,7 @@
 -- check for psql users: SELECT * FROM seqguard.check() WHERE status <> 'ok';
+--
+-- What one column needs to be read stays locked no longer than that: the exception, raised and
+-- caught at once, rolls the locks back. Thousands of tables would fill the lock table.
 CREATE OR REPLACE FUNCTION seqguard.read_furthest(
     furthest_query text, increment bigint, OUT value numeric, OUT problem text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '1s'
@@ -8,7 +11,10 @@ BEGIN
         EXECUTE furthest_query INTO value;
         value := CASE WHEN increment > 0 THEN floor(value) ELSE ceil(value) END;
     END IF;
+    RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
 EXCEPTION
+    WHEN SQLSTATE 'SQG00' THEN
+        RETURN;
     WHEN insufficient_privilege OR lock_not_available OR undefined_table OR undefined_column THEN
         problem := SQLERRM;
 END
@@ -21,7 +27,10 @@ AS $function$
 BEGIN
     EXECUTE format('SELECT COALESCE(pg_sequence_last_value(%1$L), last_value), is_called FROM %1$s', sequence)
     INTO last_value, is_called;
+    RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
 EXCEPTION
+    WHEN SQLSTATE 'SQG00' THEN
+        RETURN;
     WHEN insufficient_privilege OR lock_not_available OR undefined_table THEN
         problem := SQLERRM;
 END

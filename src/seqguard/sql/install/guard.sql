@@ -19,20 +19,6 @@ AS $function$
                sequence::text))
 $function$;
 
--- sync_<table>_sequence, with the column where the table has several fed columns;
--- past 63 bytes the middle is cut and a hash put in.
-CREATE OR REPLACE FUNCTION seqguard.guard_name(
-    table_name text, column_name text, several boolean) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$
-    SELECT 'sync_' || CASE
-        WHEN octet_length(stem) <= 49 THEN stem
-        ELSE (SELECT left(stem, n) FROM generate_series(40, 1, -1) AS n
-              WHERE octet_length(left(stem, n)) <= 40 LIMIT 1) || '_' || left(md5(stem), 8)
-        END || '_sequence'
-    FROM (SELECT table_name || CASE WHEN several THEN '_' || column_name ELSE '' END AS stem) AS s
-$function$;
-
 -- Every guard that there is or could be. state is installed, outdated, disabled, missing,
 -- or unguardable, and then unguardable says why.
 CREATE OR REPLACE VIEW seqguard.guards AS
@@ -47,7 +33,8 @@ SELECT t.tgrelid AS table_oid, t.tgname AS guard_name
 FROM pg_catalog.pg_trigger AS t
 WHERE t.tgfoid = 'seqguard.advance'::pg_catalog.regproc AND t.tgparentid = 0
   AND NOT EXISTS (SELECT FROM seqguard.guards AS g
-                  WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname AND g.unguardable IS NULL);
+                  WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname
+                    AND g.state <> 'missing' AND g.unguardable IS NULL);
 
 -- Refuses what would let the guard do more than the owner of the table could do.
 CREATE OR REPLACE FUNCTION seqguard.require_rights(table_oid regclass, sequence_oid regclass) RETURNS void
@@ -72,31 +59,44 @@ BEGIN
 END
 $function$;
 
-CREATE OR REPLACE FUNCTION seqguard.install_guard(g seqguard.guards) RETURNS void
+-- Installs the guard on one column as the view guards describes it, or puts it in the place of
+-- an outdated or disabled one. Under a lock: of two at once the second finds the guard of the first.
+CREATE OR REPLACE FUNCTION seqguard.install_guard(
+    table_oid regclass, column_name name, sequence_oid regclass, increment bigint,
+    number_pattern text, guard_name name, guard_shape text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    name constant text := COALESCE(g.guard_name, seqguard.guard_name(g.table_name, g.column_name,
-        (SELECT count(*) > 1 FROM seqguard.guards AS o WHERE o.table_oid = g.table_oid AND o.unguardable IS NULL)));
+    present record;
 BEGIN
-    PERFORM seqguard.require_rights(g.table_oid, g.sequence_oid);
-    IF g.guard_name IS NULL AND EXISTS (
-        SELECT FROM pg_trigger AS t WHERE t.tgrelid = g.table_oid AND t.tgname = name) THEN
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', table_oid);
+    PERFORM seqguard.require_rights(table_oid, sequence_oid);
+    SELECT t.tgfoid = 'seqguard.advance'::regproc AS ours,
+           t.tgenabled = 'A' AND obj_description(t.oid, 'pg_trigger') = guard_shape
+           AND (SELECT count(*) = 2 FROM pg_depend AS d
+                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+                  AND d.refclassid = 'pg_class'::regclass
+                  AND (d.refobjid, d.refobjsubid) IN ((sequence_oid, 0), (table_oid, (
+                      SELECT a.attnum FROM pg_attribute AS a
+                      WHERE a.attrelid = table_oid AND a.attname = column_name)))) AS current
+    INTO present
+    FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = guard_name;
+    IF present.ours AND present.current THEN
+        RETURN;
+    ELSIF present.ours THEN
+        PERFORM seqguard.drop_guard(table_oid, guard_name);
+    ELSIF FOUND THEN
         RAISE duplicate_object USING MESSAGE = format(
-            'table %s already has a trigger %I that is not seqguard''s', g."table", name),
-            HINT = format('DROP TRIGGER %I ON %s', name, g."table");
-    END IF;
-    IF g.state IN ('disabled', 'outdated') THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', name, g."table");
+            'table %s already has a trigger %I that is not seqguard''s', table_oid, guard_name),
+            HINT = format('DROP TRIGGER %I ON %s', guard_name, table_oid);
     END IF;
     EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
                    'EXECUTE FUNCTION seqguard.advance(%s)',
-        name, g."table",
-        seqguard.guard_condition(g.column_name, g.sequence_oid, g.increment, g.number_pattern),
-        quote_literal(g.number_pattern));
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', g."table", name);
-    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', name, g."table",
-                   g.guard_shape);
+        guard_name, table_oid,
+        seqguard.guard_condition(column_name, sequence_oid, increment, number_pattern),
+        quote_literal(number_pattern));
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
+    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, table_oid, guard_shape);
 END
 $function$;
 
@@ -109,14 +109,13 @@ AS $function$
 DECLARE
     g seqguard.guards;
 BEGIN
-    -- two at once: the second one finds the guard of the first
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', table_oid);
     PERFORM seqguard.drop_guard(s.table_oid, s.guard_name)
     FROM seqguard.stale_guards AS s WHERE s.table_oid = guard.table_oid;
     FOR g IN SELECT c.* FROM seqguard.guards AS c
              WHERE c.table_oid = guard.table_oid AND c.unguardable IS NULL AND c.state <> 'installed'
                AND (guard.column_name IS NULL OR c.column_name = guard.column_name) LOOP
-        PERFORM seqguard.install_guard(g);
+        PERFORM seqguard.install_guard(g.table_oid, g.column_name, g.sequence_oid, g.increment,
+                                       g.number_pattern, g.guard_name, g.guard_shape);
         RETURN NEXT g;
     END LOOP;
 END

@@ -1,9 +1,10 @@
--- Guards one table within a short lock timeout and says how it went.
-CREATE OR REPLACE FUNCTION seqguard.try_to_guard(table_oid regclass) RETURNS text
+-- Guards one column within a short lock timeout and says why it could not.
+CREATE OR REPLACE FUNCTION seqguard.try_to_guard(g seqguard.guards) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
 AS $function$
 BEGIN
-    PERFORM seqguard.guard(table_oid);
+    PERFORM seqguard.install_guard(g.table_oid, g.column_name, g.sequence_oid, g.increment,
+                                   g.number_pattern, g.guard_name, g.guard_shape);
     RETURN NULL;
 EXCEPTION
     WHEN lock_not_available THEN
@@ -13,27 +14,39 @@ EXCEPTION
 END
 $function$;
 
--- Guards every table, each in its own transaction so that no lock is held for long,
+CREATE OR REPLACE FUNCTION seqguard.try_to_drop_guard(table_oid regclass, guard_name name) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
+AS $function$
+BEGIN
+    PERFORM seqguard.drop_guard(table_oid, guard_name);
+EXCEPTION
+    WHEN OTHERS THEN
+        RAISE WARNING 'seqguard: trigger % on % is of no more use but stays: %', guard_name, table_oid, SQLERRM;
+END
+$function$;
+
+-- Guards every table, each column in its own transaction so that no lock is held for long,
 -- and repairs what is behind. Cannot run inside a transaction block.
 -- A procedure that commits takes no SET clause: every name here is qualified.
 CREATE OR REPLACE PROCEDURE seqguard.guard_all()
 LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    todo pg_catalog.regclass;
+    todo seqguard.guards;
     problem pg_catalog.text;
     repaired record;
 BEGIN
-    FOR todo IN SELECT g.table_oid FROM seqguard.guards AS g
-                WHERE g.unguardable IS NULL AND g.state OPERATOR(pg_catalog.<>) 'installed'
-                UNION SELECT s.table_oid FROM seqguard.stale_guards AS s LOOP
+    PERFORM seqguard.try_to_drop_guard(s.table_oid, s.guard_name) FROM seqguard.stale_guards AS s;
+    COMMIT;
+    FOR todo IN SELECT g.* FROM seqguard.guards AS g
+                WHERE g.unguardable IS NULL AND g.state OPERATOR(pg_catalog.<>) 'installed' LOOP
         FOR attempt IN 1 .. 3 LOOP
             problem := seqguard.try_to_guard(todo);
             COMMIT;
             EXIT WHEN problem IS NULL OR problem OPERATOR(pg_catalog.<>) 'locked';
         END LOOP;
         IF problem IS NOT NULL THEN
-            RAISE WARNING 'seqguard: table % is not guarded: %', todo, problem;
+            RAISE WARNING 'seqguard: table % is not guarded: %', todo."table", problem;
         END IF;
     END LOOP;
     FOR repaired IN SELECT f.* FROM seqguard.fix() AS f LOOP
