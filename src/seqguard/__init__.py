@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seqguard.checking import check
     from seqguard.errors import SeqguardError
     from seqguard.fixing import fix
-    from seqguard.guarding import guard, guards, unguard
+    from seqguard.guarding import guard, guard_new_tables, guards, unguard, uninstall
     from seqguard.model import ColumnReport, Guard, Repair, Report, SequenceReport
     from seqguard.pg import Timeouts
     from seqguard.script import sql_script
@@ -30,7 +30,7 @@ _HOMES = {
     "checking": ("check",),
     "errors": ("SeqguardError",),
     "fixing": ("fix",),
-    "guarding": ("guard", "guards", "unguard"),
+    "guarding": ("guard", "guard_new_tables", "guards", "unguard", "uninstall"),
     "model": ("ColumnReport", "Guard", "Repair", "Report", "SequenceReport"),
     "pg": ("Timeouts",),
     "script": ("sql_script",),
@@ -50,14 +50,22 @@ __all__ = [
     "check",
     "fix",
     "guard",
+    "guard_new_tables",
     "guards",
     "sql_script",
     "unguard",
+    "uninstall",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"seqguard.{module}"), name)
-    raise AttributeError(f"module 'seqguard' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if not TYPE_CHECKING:  # it would let every misspelt name pass
+
+    def __getattr__(name: str) -> Any:
+        for module, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(f"seqguard.{module}"), name)
+        raise AttributeError(f"module 'seqguard' has no attribute {name!r}")

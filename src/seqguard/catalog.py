@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seqguard import pg
 from seqguard.errors import SeqguardError
-from seqguard.selection import NoSuchTableError, table_matches
+from seqguard.selection import NoSuchTableError, quoting_hint, table_matches
 
 if TYPE_CHECKING:
     from seqguard.model import FedColumn
@@ -32,11 +32,16 @@ def selected_columns(
     try:
         return selection.apply(facts, unattached=unattached)
     except NoSuchTableError as error:
-        raise SeqguardError(_why_not(connection, error.pattern, timeouts)) from None
+        raise _why_not(connection, error.pattern, timeouts) from None
 
 
-def _why_not(connection: Connection, pattern: str, timeouts: pg.Timeouts) -> str:
-    for schema, name, kind in pg.relations(connection, timeouts):
+def _why_not(connection: Connection, pattern: str, timeouts: pg.Timeouts) -> SeqguardError:
+    relations = pg.relations(connection, timeouts)
+    for schema, name, kind in relations:
         if table_matches(pattern, schema, name):
-            return f"{schema}.{name} " + _KINDS.get(kind, "has no column that a sequence feeds: nothing to do")
-    return f'no table matches "{pattern}" in database "{connection.info.dbname}"'
+            what = _KINDS.get(kind, "has no column that a sequence feeds: nothing to do")
+            return SeqguardError(f"{schema}.{name} {what}")
+    hint = quoting_hint(pattern, ((schema, name) for schema, name, _ in relations))
+    return NoSuchTableError(
+        pattern, f'no table matches "{pattern}" in database "{connection.info.dbname}"{hint}'
+    )

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from seqguard.pg import Connection
 
-STEPS = 10_000
-"""Up to so many values are drawn by nextval, which waits for nobody: 5 ms at most."""
-STEPS_OF_A_STRANGER = 10_000_000
-"""The same for one who does not own the sequence and so cannot lock it: a few seconds."""
+STEPS = 100_000
+"""Up to so many values are drawn by nextval, which waits for nobody: about 50 ms."""
+MOST_STEPS = 10_000_000
+"""The same where the sequence cannot be locked, because of its owner or of open transactions: seconds."""
 ATTEMPTS = 5
 
 Method = Literal["step", "lock"]
@@ -36,23 +36,32 @@ class Move:
     fact: FedColumn
     target: int
     method: Method | None
+    steps: int = 0
     problem: str | None = None
+
+    @property
+    def can_step(self) -> bool:
+        """Whether it may be done without a lock. Values that sessions have cached stay with them."""
+        return self.fact.cache == 1 and self.steps <= MOST_STEPS
 
 
 def plan(report: Report, margin: int = 0) -> list[Move]:
     """The moves that bring forward what the report finds behind. No I/O."""
+    if margin < 0:
+        raise ValueError(f"margin is how many values to leave free, and cannot be {margin}")
     return [_move(with_margin(sequence, margin)) for sequence in report.with_status("behind")]
 
 
 def _move(sequence: SequenceReport) -> Move:
     fact = sequence.facts[0]
     assert sequence.target is not None
-    if fact.cache == 1 and sequence.steps <= (STEPS if fact.is_owner else STEPS_OF_A_STRANGER):
-        return Move(sequence.sequence, fact, sequence.target, "step")
+    move = Move(sequence.sequence, fact, sequence.target, "step", sequence.steps)
+    if move.can_step and (sequence.steps <= STEPS or not fact.is_owner):
+        return move
     if fact.is_owner:
-        return Move(sequence.sequence, fact, sequence.target, "lock")
+        return replace(move, method="lock")
     problem = f"only its owner {fact.sequence_owner} can move it {sequence.steps} steps: run fix as that role"
-    return Move(sequence.sequence, fact, sequence.target, None, problem)
+    return replace(move, method=None, problem=problem)
 
 
 def repair_sql(move: Move) -> str:
@@ -99,8 +108,12 @@ def fix(
     if expect:
         expect(len(moves))
     problems = _carry_out(connection, moves, timeouts, progress)
-    done = {move.sequence: Repair(move.target, problems.get(move.sequence)) for move in moves}
+    done = {move.sequence: _repair(move, problems.get(move.sequence)) for move in moves}
     return _verified(connection, report, done, timeouts)
+
+
+def _repair(move: Move, problem: str | None) -> Repair:
+    return Repair(problem=problem) if problem else Repair(move.target)
 
 
 def _carry_out(
@@ -108,6 +121,8 @@ def _carry_out(
 ) -> dict[str, str]:
     """Do every move; return what went wrong, by sequence."""
     problems = {move.sequence: move.problem for move in moves if move.problem}
+    if progress and problems:
+        progress(len(problems))
     steps = [move for move in moves if move.method == "step"]
     batches = [steps[i : i + BATCH] for i in range(0, len(steps), BATCH)]
     for batch in [*batches, *([move] for move in moves if move.method == "lock")]:
@@ -130,6 +145,8 @@ def _do_batch(connection: Connection, batch: Sequence[Move], timeouts: pg.Timeou
     except psycopg.Error as error:
         if pg.is_lost(connection):
             raise
+        if len(batch) == 1 and batch[0].method == "lock" and batch[0].can_step:
+            return _do_batch(connection, [replace(batch[0], method="step")], timeouts)
         if len(batch) == 1:
             return {batch[0].sequence: pg.explain(error)}
         return {name: text for move in batch for name, text in _do_batch(connection, [move], timeouts).items()}

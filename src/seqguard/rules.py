@@ -60,7 +60,7 @@ def report_on(facts: tuple[FedColumn, ...], readings: tuple[Reading, ...]) -> Se
     """The verdict on one sequence from its catalog rows and what was read of each."""
     first = facts[0]
     definition = first.definition
-    state = next((reading.state for reading in readings if reading.state), None)
+    state = _latest_state(definition, readings)
     furthest = _furthest(definition, readings)
     type_maximum = narrowest_maximum(facts)
     judgement = judge(definition, state, furthest, type_maximum) if state else Judgement("unreadable", None)
@@ -100,6 +100,12 @@ def narrowest_maximum(facts: tuple[FedColumn, ...]) -> int | None:
     return min((fact.type_maximum for fact in facts if fact.type_maximum), default=None)
 
 
+def _latest_state(definition: Definition, readings: tuple[Reading, ...]) -> State | None:
+    """The state furthest along: read last, it is beyond whatever was drawn before any column was read."""
+    states = [reading.state for reading in readings if reading.state]
+    return max(states, key=lambda s: (definition.direction * s.last_value, s.is_called), default=None)
+
+
 def _furthest(definition: Definition, readings: tuple[Reading, ...]) -> int | None:
     values = [reading.furthest for reading in readings if reading.furthest is not None]
     return max(values, key=lambda value: definition.direction * value, default=None)
@@ -129,11 +135,9 @@ def _notes(
         notes.append(_exhausted_note(definition, judgement, type_maximum))
     elif judgement.next_value is not None:
         notes += _headroom_note(definition, judgement, type_maximum)
-    notes += [
-        f"unindexed: {fact.table}.{fact.column} has no index to read it by"
-        for fact in facts
-        if fact.furthest_query and not fact.indexed
-    ]
+    scanned = [f"{fact.table}.{fact.column}" for fact in facts if fact.furthest_query and not fact.indexed]
+    if scanned:
+        notes.append(f"unindexed: no index to read {', '.join(scanned)} by")
     if definition.cache > 1:
         notes.append(f"cache: each session draws {definition.cache} values at a time and may hold some back")
     return tuple(notes)

@@ -251,6 +251,21 @@ def test_a_name_cannot_send_escape_sequences_to_the_terminal(db: Connection, dsn
     assert "\x1b[2J" not in run_on_terminal("check", dsn, "--all").err
 
 
+def test_an_error_cannot_send_escape_sequences_to_the_terminal(in_sync: str) -> None:
+    assert "\x1b" not in run("check", in_sync, "-t", "a\x1b[2Jb").err
+
+
+def test_a_table_missed_by_its_capitals_is_told_in_double_quotes(db: Connection, dsn: str) -> None:
+    db.execute('CREATE TABLE "Users" (id serial)')
+    assert """write '"public"."Users"'""" in run("check", dsn, "-t", "public.Users").err
+
+
+def test_sql_is_utf8_whatever_the_locale(db: Connection, dsn: str, psql: Psql) -> None:
+    db.execute('CREATE TABLE "\u0436" (id serial); INSERT INTO "\u0436" VALUES (16)')
+    psql(dsn, "SET client_encoding = 'LATIN1';\n" + run("fix", dsn, "--dry-run", PYTHONIOENCODING="latin1").out)
+    assert one(db, 'SELECT last_value FROM "\u0436_id_seq"') == 16
+
+
 # -- colour and progress ------------------------------------------------------------------------
 
 
@@ -395,11 +410,21 @@ BAD_INPUT = {
     "command": (["nosuch"], "No such command 'nosuch'"),
     "format": (["check", "--format", "xml"], "'table', 'json', 'sql'"),
     "duration": (["check", "--lock-timeout", "soon"], "500ms"),
+    "typing error": (["chek"], "Did you mean 'check'? See seqguard --help"),
+    "option of psql": (["check", "-h", "db.example.com"], "CONNINFO is an argument: 'host=... dbname=...'"),
+    "format of a dry run": (["fix", "{dsn}", "--dry-run", "--format", "json"], "--dry-run prints SQL"),
     "margin": (["fix", "--margin", "-1"], "--margin"),
     "table of check": (["check", "{dsn}", "-t", "nosuchtable"], 'no table matches "nosuchtable"'),
     "table of guard": (["guard", "{dsn}", "nosuchtable"], 'no table matches "nosuchtable"'),
     "table of unguard": (["unguard", "{dsn}", "nosuchtable"], 'no table matches "nosuchtable"'),
     "schema": (["check", "{dsn}", "-n", "nosuchschema"], "nosuchschema"),
+    "nothing chosen": (
+        ["check", "{dsn}", "-t", "users", "--exclude-table", "users"],
+        "all the patterns together",
+    ),
+    "table left out": (["check", "{dsn}", "--exclude-table", "nosuchtable"], 'no table matches "nosuchtable"'),
+    "database of a table": (["check", "{dsn}", "-t", "other.public.users"], "write schema.table"),
+    "database for guard": (["guard", "nosuchdb", "users"], "a database is written dbname=nosuchdb"),
     "scheme": (["check", "mysql://localhost/shop"], "postgresql://"),
     "two databases": (["check", "one", "two"], "CONNINFO is one argument"),
     "conninfo in two": (["guard", "host=h", "dbname=d"], "CONNINFO is one argument"),
@@ -410,7 +435,8 @@ BAD_INPUT = {
 @pytest.mark.parametrize("what", BAD_INPUT)
 def test_bad_input_gets_one_line(in_sync: str, what: str) -> None:
     arguments, message = BAD_INPUT[what]
-    result = run(*(argument.format(dsn=in_sync) for argument in arguments))
+    variables = as_variables(in_sync)
+    result = run(*(argument.format(dsn=in_sync) for argument in arguments), **variables)
     assert_one_line(result)
     assert message in result.err
 

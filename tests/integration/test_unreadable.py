@@ -196,3 +196,26 @@ def test_check_works_in_the_callers_transaction_and_leaves_it_open(db: Connectio
         assert statuses(db) == {"public.t_id_seq": "behind"}
         assert db.info.transaction_status.name == "INTRANS"
     assert statuses(db) == {}
+
+
+def test_progress_reaches_what_is_expected_also_when_a_sequence_is_unreadable(
+    db: Connection, reader: Connection, role: str
+) -> None:
+    db.execute(f"REVOKE SELECT ON SEQUENCE counters.s FROM {role}".encode())
+    expected: list[int] = []
+    done: list[int] = []
+    seqguard.check(reader, expect=expected.append, progress=done.append)
+    assert (sum(expected), sum(done)) == (2, 2)
+
+
+def test_what_fix_may_not_move_is_told_as_not_moved(db: Connection, reader: Connection) -> None:
+    db.execute("ALTER SEQUENCE counters.s CACHE 2")
+    expected: list[int] = []
+    done: list[int] = []
+    selection = seqguard.Selection(tables=("data.t",))
+    report = seqguard.fix(reader, selection=selection, expect=expected.append, progress=done.append)
+    (repair,) = (sequence.repair for sequence in report.sequences)
+    assert repair == seqguard.Repair(
+        problem="only its owner postgres can move it 16 steps: run fix as that role"
+    )
+    assert (sum(expected), sum(done)) == (1, 1)

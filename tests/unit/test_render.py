@@ -65,7 +65,7 @@ def test_the_table_of_a_database_in_sync_is_one_line() -> None:
 
 def test_the_table_of_fix_tells_what_moved_and_why_the_rest_did_not() -> None:
     moved = replace(sequence("users", 16, last_value=16), repair=Repair(16))
-    left = replace(sequence("likes", 16), repair=Repair(16, "in use"))
+    left = replace(sequence("likes", 16), repair=Repair(problem="in use"))
     assert plain(as_table.fix(replace(REPORT, sequences=(moved, left)))) == [
         "moved  public.users_id_seq: next value is 17",
         "left   public.likes_id_seq: behind. in use",
@@ -122,7 +122,7 @@ def test_sql_tells_what_it_leaves() -> None:
 
 def test_sql_of_a_database_in_sync_moves_nothing() -> None:
     lines = as_sql.repairs(replace(REPORT, sequences=REPORT.sequences[:1])).splitlines()
-    assert [line.split()[0] for line in lines] == ["--", "SET", "SET"]
+    assert [line.split()[0] for line in lines] == ["SET", "--", "SET", "SET"]
 
 
 def test_a_name_cannot_leave_its_comment() -> None:
@@ -136,3 +136,12 @@ def test_a_sequence_that_only_its_owner_can_move_so_far_is_told_in_sql() -> None
     far = report_on((replace(FACT, is_owner=False, sequence_owner="alice"),), readings(20_000_000))
     lines = as_sql.repairs(replace(REPORT, sequences=(far,))).splitlines()
     assert lines[-1].startswith("-- left as it is: public.t_id_seq. only its owner alice can move it")
+
+
+def test_sql_names_its_encoding_before_any_name() -> None:
+    assert as_sql.repairs(REPORT).startswith("SET client_encoding = 'UTF8';\n")
+
+
+def test_a_comment_in_sql_cannot_send_escape_sequences_to_the_terminal() -> None:
+    report = replace(REPORT, sequences=(replace(REPORT.sequences[2], sequence='public."a\x1b[2Jb"'),))
+    assert "\x1b" not in as_sql.repairs(report)

@@ -182,7 +182,15 @@ def test_a_cache_is_noted() -> None:
 
 def test_a_column_without_an_index_is_noted() -> None:
     (note,) = report_on((replace(FACT, indexed=False),), readings(1)).notes
-    assert note == "unindexed: public.t.id has no index to read it by"
+    assert note == "unindexed: no index to read public.t.id by"
+
+
+def test_several_columns_without_an_index_are_one_note() -> None:
+    facts = tuple(
+        replace(FACT, table=table, indexed=indexed)
+        for table, indexed in [("a", False), ("b", True), ("c", False)]
+    )
+    assert report_on(facts, readings(1, 1, 1)).notes == ("unindexed: no index to read a.id, c.id by",)
 
 
 def test_what_is_exhausted_says_which_limit() -> None:

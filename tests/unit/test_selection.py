@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqguard.errors import SeqguardError
-from seqguard.selection import NoSuchTableError, Selection, table_matches
+from seqguard.selection import NoSuchTableError, Selection, quoting_hint, table_matches
 
 USERS = replace(FACT, table_name="users", sequence_oid=1)
 POSTS = replace(FACT, table_name="posts", sequence_oid=2)
@@ -31,7 +31,6 @@ FACTS = [USERS, COPY_OF_USERS, POSTS, OLD_USERS, LONE]
         ("user?", "public", "users"),
         ("*.users", "old", "users"),
         ("p*.*", "public", "users"),
-        ("this_database.public.users", "public", "users"),
         ('"Users"', "public", "Users"),
         ('"a.b"', "public", "a.b"),
         ('"*"', "public", "*"),
@@ -57,6 +56,7 @@ def test_a_pattern_means(pattern: str, schema: str, table: str) -> None:
         ("a.b", "public", "a.b"),
         ("u.ers", "public", "users"),
         ("use+rs", "public", "users"),
+        ("other_database.public.users", "public", "users"),
     ],
 )
 def test_a_pattern_does_not_mean(pattern: str, schema: str, table: str) -> None:
@@ -106,3 +106,59 @@ def test_a_table_pattern_that_matches_nothing_is_an_error() -> None:
 def test_a_schema_pattern_that_matches_nothing_is_an_error() -> None:
     with pytest.raises(SeqguardError, match='no schema that matches "new"'):
         Selection(schemas=("new",)).apply(FACTS)
+
+
+def test_a_pattern_of_tables_to_leave_out_that_matches_nothing_is_an_error() -> None:
+    with pytest.raises(NoSuchTableError):
+        Selection(exclude_tables=("user",)).apply(FACTS)
+
+
+def test_patterns_that_choose_nothing_together_are_an_error() -> None:
+    with pytest.raises(SeqguardError, match='together: schema "old", table "posts"'):
+        Selection(schemas=("old",), tables=("posts",)).apply(FACTS)
+
+
+def test_no_pattern_may_choose_nothing() -> None:
+    assert Selection().apply([LONE]) == []
+
+
+def test_a_schema_of_sequences_that_feed_no_column_can_be_chosen() -> None:
+    lone = replace(LONE, sequence_schema="counters")
+    assert Selection(schemas=("counters",)).apply([USERS, lone], unattached=True) == [lone]
+
+
+@pytest.mark.parametrize("names", [{"tables": ("other.public.users",)}, {"exclude_tables": ("a.b.c",)}])
+def test_a_table_pattern_has_no_room_for_a_database(names: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(SeqguardError, match=r"too many dots: write schema\.table"):
+        Selection(**names)
+
+
+def test_a_schema_pattern_has_no_dot() -> None:
+    with pytest.raises(SeqguardError, match="too many dots: write schema"):
+        Selection(schemas=("other.public",))
+
+
+def test_a_dot_in_double_quotes_is_part_of_the_name() -> None:
+    assert Selection(schemas=('"a.b"',)).chooses_table("a.b", "t")
+
+
+def test_patterns_may_come_in_a_list() -> None:
+    assert Selection(tables=["users"]) == Selection(tables=("users",))
+
+
+def test_one_pattern_without_a_list_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Selection.tables takes several patterns: write \['users'\]"):
+        Selection(tables="users")  # type: ignore[arg-type]
+
+
+def test_a_name_missed_by_its_capitals_is_told_in_double_quotes() -> None:
+    assert quoting_hint("public.Sa*", [("public", 'Sa"les')]).endswith("""write '"public"."Sa""les"'""")
+
+
+def test_a_name_missed_by_its_letters_is_not_told() -> None:
+    assert not quoting_hint("sale", [("public", "Sales")])
+
+
+def test_a_schema_missed_by_its_capitals_is_told() -> None:
+    with pytest.raises(SeqguardError, match="""write '"Sales"'"""):
+        Selection(schemas=("Sales",)).apply([replace(USERS, table_schema="Sales")])

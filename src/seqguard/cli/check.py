@@ -50,7 +50,7 @@ def check(
     if output == "json":
         click.echo(as_json.report(report))
     elif output == "sql":
-        click.echo(as_sql.repairs(report, lock_timeout=timeouts.lock))
+        click.echo(as_sql.repairs(report, lock_timeout=timeouts.lock).encode())
     else:
         click.echo(as_table.check(report, everything=everything or unattached))
     context.exit(0 if report.in_sync else 1)

@@ -40,13 +40,15 @@ def fix(
     from seqguard import pg
     from seqguard.render import as_json, as_sql, as_table
 
+    if dry_run and output != "table":
+        raise click.UsageError("--dry-run prints SQL, whatever --format says: leave one of them out")
     reading, moving = Progress("reading"), Progress("moving")
     with connected(conninfo) as connection:
         found = seqguard.check(
             connection, selection, timeouts=timeouts, expect=reading.expect, progress=reading.advance
         )
         if dry_run:
-            click.echo(as_sql.repairs(found, margin, timeouts.lock))
+            click.echo(as_sql.repairs(found, margin, timeouts.lock).encode())
             context.exit(0 if found.in_sync else 1)
         if found.with_status("behind") and pg.server(connection).read_only:
             raise SeqguardError("this server is read-only (a standby?): run fix on the primary")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,8 @@ from seqguard.cli.common import (
 from seqguard.errors import SeqguardError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from seqguard.model import Guard
     from seqguard.pg import Timeouts
     from seqguard.selection import Selection
@@ -48,19 +51,18 @@ def guard(
     """
     import seqguard
     from seqguard import pg
-    from seqguard.guarding import guard_new_tables
     from seqguard.render import as_json, as_table
 
     conninfo, tables = split_arguments(arguments)
     progress = Progress("guarding")
-    with connected(conninfo) as connection:
+    with telling_databases(arguments), connected(conninfo) as connection:
         if listing:
             result = seqguard.guards(connection, *tables, selection=selection, timeouts=timeouts)
         else:
             if pg.server(connection).read_only:
                 raise SeqguardError("this server is read-only (a standby?): run guard on the primary")
             if new_tables:
-                guard_new_tables(connection, timeouts)
+                seqguard.guard_new_tables(connection, timeouts)
             result = seqguard.guard(
                 connection,
                 *tables,
@@ -80,6 +82,19 @@ def split_arguments(arguments: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     if arguments and looks_like_conninfo(arguments[0]):
         return arguments[0], arguments[1:]
     return "", arguments
+
+
+@contextmanager
+def telling_databases(arguments: tuple[str, ...]) -> Iterator[None]:
+    """When the first word is no table, say how a database is written: for check it is a plain word."""
+    from seqguard.selection import NoSuchTableError
+
+    try:
+        yield
+    except NoSuchTableError as error:
+        if error.pattern not in arguments[:1]:
+            raise
+        raise SeqguardError(f"{error}; a database is written dbname={error.pattern}") from None
 
 
 def is_done(guard: Guard) -> bool:

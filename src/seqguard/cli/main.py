@@ -16,16 +16,17 @@ from seqguard.cli.guard import guard
 from seqguard.cli.script import script
 from seqguard.cli.unguard import unguard
 from seqguard.errors import SeqguardError
+from seqguard.render.printable import printable
 from seqguard.version import __version__
 
 if TYPE_CHECKING:
     from types import FrameType
 
 FOUND, COULD_NOT_RUN = 1, 2
+OPTIONS_OF_PSQL = ("-d", "-h", "-p", "-U")
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit code: 0 in sync or done, 1 findings or some left undone, 2 could not run.",
 )
 @click.version_option(__version__)
@@ -88,12 +89,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchOption) and error.option_name in OPTIONS_OF_PSQL:
+        return "CONNINFO is an argument: 'host=... dbname=...'"
     message = error.format_message().rstrip(".")
-    return f"{message}. See {context.command_path} --help" if context else message
+    stop = "" if message.endswith("?") else "."
+    return f"{message}{stop} See {context.command_path} --help" if context else message
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"seqguard: {message}", err=True)
+    click.echo(f"seqguard: {printable(message)}", err=True)
     sys.exit(COULD_NOT_RUN)
 
 

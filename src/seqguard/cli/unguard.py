@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seqguard.cli.common import connected, formatted, selecting, timed
-from seqguard.cli.guard import split_arguments
+from seqguard.cli.guard import split_arguments, telling_databases
 
 if TYPE_CHECKING:
     from seqguard.pg import Timeouts
@@ -31,16 +31,15 @@ def unguard(
 ) -> None:
     """Remove guards: those of the given tables, or with --all everything seqguard installed."""
     import seqguard
-    from seqguard.guarding import uninstall
     from seqguard.render import as_json, as_table
 
     conninfo, tables = split_arguments(arguments)
     chosen = bool(tables or selection.schemas or selection.tables or selection.exclude_tables)
     if everything == chosen:
         raise click.UsageError("name the tables, or say --all to remove everything")
-    with connected(conninfo) as connection:
+    with telling_databases(arguments), connected(conninfo) as connection:
         if everything:
-            result = uninstall(connection, timeouts)
+            result = seqguard.uninstall(connection, timeouts)
         else:
             result = seqguard.unguard(connection, *tables, selection=selection, timeouts=timeouts)
     click.echo(as_json.guards(result) if output == "json" else as_table.unguarded(result))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seqguard.fixing import plan, repair_sql
+from seqguard.render.printable import printable
 from seqguard.version import __version__
 
 if TYPE_CHECKING:
@@ -12,13 +13,14 @@ if TYPE_CHECKING:
     from seqguard.model import Report
 
 
-def repairs(report: Report, margin: int = 0, lock_timeout: int = 1_000) -> str:
+def repairs(report: Report, margin: int = 0, lock_timeout: int | None = 1_000) -> str:
     """What fix would run, as a script that is as safe as fix and may be run twice."""
     moves = plan(report, margin)
     head = [
+        "SET client_encoding = 'UTF8';",
         f"-- seqguard {__version__}: {len(moves)} to move forward in database {_plain(report.database)}",
         "SET search_path = pg_catalog, pg_temp;",
-        f"SET lock_timeout = {lock_timeout:d};",
+        *([] if lock_timeout is None else [f"SET lock_timeout = {lock_timeout:d};"]),
     ]
     left = [
         f"-- left as it is: {_plain(sequence.sequence)} is {sequence.status}. {_plain('; '.join(sequence.notes))}"
@@ -35,4 +37,4 @@ def _repair(move: Move) -> str:
 
 def _plain(text: str) -> str:
     """Text that stays on its comment line, whatever a name holds."""
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))

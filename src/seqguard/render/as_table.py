@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqguard.render.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -38,10 +40,10 @@ def fix(report: Report) -> str:
     moved = [s for s in report.sequences if s.repair and s.status == "ok"]
     left = [s for s in report.sequences if s.status != "ok"]
     lines = [
-        f"{click.style('moved', fg='green')}  {_printable(s.sequence)}: next value is {s.next_value}"
+        f"{click.style('moved', fg='green')}  {printable(s.sequence)}: next value is {s.next_value}"
         for s in moved
     ]
-    lines += [f"{click.style('left', fg='red')}   {_printable(f'{s.sequence}: {_why_left(s)}')}" for s in left]
+    lines += [f"{click.style('left', fg='red')}   {printable(f'{s.sequence}: {_why_left(s)}')}" for s in left]
     return "\n".join([*lines, f"{len(moved)} moved forward, {len(left)} left, {_in_sync(report)} in sync."])
 
 
@@ -49,7 +51,7 @@ def guards(result: Sequence[Guard]) -> str:
     """Guards with their state."""
     rows = [(g.table, g.column, g.sequence, g.name or "", g.state) for g in result]
     lines = _table(("table", "column", "sequence", "trigger", "guard"), rows, status=4)
-    notes = [_printable(f"  {g.table}.{g.column}: {g.problem}") for g in result if g.problem]
+    notes = [printable(f"  {g.table}.{g.column}: {g.problem}") for g in result if g.problem]
     counts = ", ".join(
         f"{count} {state}"
         for state in ("installed", "outdated", "disabled", "missing", "unguardable")
@@ -61,7 +63,7 @@ def guards(result: Sequence[Guard]) -> str:
 def unguarded(result: Sequence[Guard]) -> str:
     """Guards that were removed, and those that could not be."""
     lines = [
-        _printable(
+        printable(
             f"left     {g.name} on {g.table}: {g.problem}" if g.problem else f"removed  {g.name} on {g.table}"
         )
         for g in result
@@ -74,11 +76,6 @@ def _columns(sequence: SequenceReport) -> str:
     return f"{first} and {len(others)} more" if others else first
 
 
-def _printable(text: str) -> str:
-    """A name can hold anything, escape sequences of terminals included."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
@@ -89,7 +86,7 @@ def _number(value: int | None) -> str:
 
 def _notes(shown: Iterable[SequenceReport], *, everything: bool) -> list[str]:
     return [
-        _printable(f"  {sequence.sequence}: {note}")
+        printable(f"  {sequence.sequence}: {note}")
         for sequence in shown
         for note in sequence.notes
         if everything or sequence.status in _NOTED_STATUSES
@@ -121,7 +118,7 @@ def _table(
 ) -> list[str]:
     if not rows:
         return []
-    rows = [tuple(map(_printable, row)) for row in rows]
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
 
     def line(row: tuple[str, ...]) -> str:
