@@ -16,10 +16,15 @@
 --     DROP SCHEMA seqguard CASCADE;                          remove everything
 
 SET search_path = pg_catalog, pg_temp;
+SET standard_conforming_strings = on;
+SET quote_all_identifiers = off;
 
--- The schema that holds everything seqguard installs, and the lock that lets
--- two installers run at once. 0.1.0+7d7b0b6fb705 ends in a hash of everything installed.
-SELECT pg_catalog.pg_advisory_lock(8317985137926545);  -- 'seqguard' as a number
+-- Two installers take turns; one that waits for more than a minute goes on without.
+SET lock_timeout = '1min';
+DO $do$ BEGIN PERFORM pg_catalog.pg_advisory_lock(8317985137926545); END $do$;
+RESET lock_timeout;
+
+-- The schema that holds everything seqguard installs. 0.1.0+0c1770bff0a6 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -38,7 +43,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+7d7b0b6fb705' THEN
+        IF old <> '0.1.0+0c1770bff0a6' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -55,7 +60,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+7d7b0b6fb705'$function$;
+AS $function$SELECT '0.1.0+0c1770bff0a6'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -70,8 +75,8 @@ CREATE OR REPLACE VIEW seqguard.fed_columns AS
 -- parent reads them). Defaults are found by the oid of nextval in their parse
 -- tree, because nextval('name'::text) leaves no dependency behind.
 --
--- furthest_query reads the value furthest along the sequence's direction; it is
--- NULL where unjudged says why the column cannot be judged. state is an expression for
+-- furthest_query reads the value furthest along the sequence's direction, or NaN where
+-- the column has got another type meanwhile, whose casts would be its owner's; it is NULL where unjudged says why the column cannot be judged. state is an expression for
 -- the sequence's last_value and is_called: reading the sequence as a relation takes
 -- twice as long as the function that PostgreSQL 18 has for it.
 WITH user_class AS (
@@ -105,17 +110,17 @@ WITH user_class AS (
                  AND pg_catalog.strpos(pg_catalog.substr(x.expression, 9), '(') = 0
                 THEN ARRAY['', NULL, pg_catalog.substr(x.expression, 10, pg_catalog.length(x.expression) - 21), '']
             ELSE pg_catalog.regexp_match(x.expression,
-                '^((?:[() ]|\|\||concat\(|, |''(?:[^'']|'''')*''|::text|::bpchar|::character varying|::character)*)'
+                '^((?:[() ]|\|\||concat\(|, |''(?:[^'']|'''')*''|::text|::character varying)*)'
                 'nextval\((?:\(''((?:[^'']|'''')*)''::text\)::regclass|''((?:[^'']|'''')*)''::regclass)\)'
-                '((?:[() ]|\|\||, |''(?:[^'']|'''')*''|::text|::bpchar|::character varying\(\d+\)|::character varying'
-                '|::character\(\d+\)|::character|::bigint|::integer|::smallint|::numeric)*)$')
+                '((?:[() ]|\|\||, |''(?:[^'']|'''')*''|::text|::character varying\(\d+\)|::character varying'
+                '|::bigint|::integer|::smallint|::numeric)*)$')
             END AS part
         OFFSET 0) AS p
     WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
 ), feeding AS (
     SELECT d.objid AS sequence_oid, d.refobjid AS table_oid, d.refobjsubid::pg_catalog.int2 AS attnum,
            'identity'::pg_catalog.text AS kind, NULL::pg_catalog.text AS pattern,
-           true AS parsed, NULL::pg_catalog.text AS expression
+           true AS parsed, NULL::pg_catalog.text AS expression, 0 AS constant_length
     FROM pg_catalog.pg_depend AS d
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -131,7 +136,8 @@ WITH user_class AS (
                || pg_catalog.regexp_replace(l.after, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g') || '$'
            END,
            f.part IS NOT NULL,
-           f.expression
+           f.expression,
+           pg_catalog.length(l.before) + pg_catalog.length(l.after)
     FROM column_default AS f
     JOIN pg_catalog.pg_class AS t ON t.oid = f.adrelid
     JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
@@ -164,7 +170,12 @@ WITH user_class AS (
         FROM pg_catalog.regexp_matches(f.part[4], '''((?:[^'']|'''')*)''', 'g') AS a (m)
     ) AS l
 ), typed AS (
-    SELECT f.*, n.type_name, a.attname,
+    SELECT f.*, n.type_name, a.attname, a.atttypid,
+           -- how many digits numeric(p, s), varchar(n) and char(n) have room for
+           CASE WHEN m.typmod < 4 THEN NULL
+                WHEN n.type_name = 'numeric' THEN (m.typmod - 4) / 65536 - (m.typmod - 4) % 2048
+                WHEN n.type_name IN ('varchar', 'bpchar') THEN m.typmod - 4 - f.constant_length
+           END AS digits,
            CASE WHEN n.type_name IN ('text', 'varchar', 'bpchar')
                 THEN COALESCE(f.pattern, '^(-?[0-9]{1,30})$') ELSE f.pattern END AS number_pattern
     FROM feeding AS f
@@ -176,9 +187,11 @@ WITH user_class AS (
         -- a user's own type of the name "text" would bring his own cast with it
         SELECT CASE WHEN bn.nspname = 'pg_catalog' THEN b.typname::pg_catalog.text
                     ELSE pg_catalog.format('%I.%I', bn.nspname, b.typname) END AS type_name) AS n
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN y.typtype = 'd' THEN y.typtypmod ELSE a.atttypmod END AS typmod) AS m
 ), fed AS (
     SELECT f.*, t.relname AS table_name, t.nspname AS table_schema, t.nspoid AS table_nspoid,
-           t.relkind, t.relpersistence AS table_persistence, t.relpages,
+           t.relkind, t.relowner AS table_owner, t.relpersistence AS table_persistence, t.relpages,
            t.relname || CASE WHEN pg_catalog.count(*) OVER (PARTITION BY f.table_oid) > 1
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
@@ -240,7 +253,10 @@ SELECT
     pg_catalog.quote_ident(f.attname) AS "column",
     f.kind,
     f.number_pattern,
-    CASE f.type_name WHEN 'int2' THEN 32767 WHEN 'int4' THEN 2147483647 END::pg_catalog.int8 AS type_maximum,
+    CASE WHEN f.type_name = 'int2' THEN 32767
+         WHEN f.type_name = 'int4' THEN 2147483647
+         WHEN f.digits BETWEEN 0 AND 18 THEN pg_catalog.repeat('9', f.digits)::pg_catalog.numeric
+    END::pg_catalog.int8 AS type_maximum,
     COALESCE(f.number_pattern IS NULL AND EXISTS (
         SELECT FROM pg_catalog.pg_index AS i
         JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
@@ -259,16 +275,19 @@ SELECT
              pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user)
     END AS column_unreadable,
     CASE WHEN f.table_oid IS NOT NULL AND u.unjudged IS NULL THEN pg_catalog.format(
-        CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
-                 THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
-             WHEN f.number_pattern IS NULL
-                 THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
-             ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END,
+        'SELECT CASE WHEN pg_catalog.pg_typeof((NULL::%4$I.%5$I).%2$I)::pg_catalog.oid = %7$s THEN ('
+        || CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
+                    THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
+                WHEN f.number_pattern IS NULL  -- by their text, for float4::numeric keeps six digits
+                    THEN 'SELECT (%1$s(%2$I))::text FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
+                ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END
+        || ')::pg_catalog.numeric ELSE ''NaN'' END',
         CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
         f.attname,
         CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END,
         f.table_schema, f.table_name,
-        f.number_pattern)
+        f.number_pattern,
+        f.atttypid)
     END AS furthest_query,
     w.unguardable,
     -- the trigger's name or the one that it would get; past 63 bytes the middle makes way for a hash
@@ -298,6 +317,10 @@ CROSS JOIN LATERAL (
         WHEN f.table_oid IS NULL THEN NULL
         WHEN NOT f.parsed THEN 'cannot judge the default ' || f.expression
         WHEN f.relkind = 'v' THEN 'a view: judge the table behind it'
+        WHEN f.kind <> 'identity' AND f.table_owner <> s.relowner
+             AND NOT pg_catalog.has_sequence_privilege(f.table_owner, s.oid, 'USAGE, UPDATE')
+            THEN pg_catalog.format('the owner of the table may not use the sequence: GRANT UPDATE ON SEQUENCE %I.%I TO %I',
+                                   s.nspname, s.relname, pg_catalog.pg_get_userbyid(f.table_owner))
         WHEN f.type_name NOT IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8',
                                  'text', 'varchar', 'bpchar')
             THEN 'cannot judge a column of type ' || f.type_name
@@ -362,13 +385,27 @@ $function$;
 --
 -- What one column needs to be read stays locked no longer than that: the exception, raised and
 -- caught at once, rolls the locks back. Thousands of tables would fill the lock table.
+-- Until the end of the (sub)transaction: a table may have given way to a view of that name, whose
+-- functions must not run with the rights of whoever checks. Old minor releases have no such setting.
+CREATE OR REPLACE FUNCTION seqguard.refuse_views() RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT set_config('restrict_nonsystem_relation_kind', 'view', true)
+    WHERE current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL
+$function$;
+
 CREATE OR REPLACE FUNCTION seqguard.read_furthest(
     furthest_query text, increment bigint, OUT value numeric, OUT problem text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '1s'
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '1s' SET extra_float_digits = 1
 AS $function$
 BEGIN
+    PERFORM seqguard.refuse_views();
     IF furthest_query IS NOT NULL THEN
         EXECUTE furthest_query INTO value;
+        IF value = 'NaN' THEN
+            value := NULL;
+            RAISE undefined_column USING MESSAGE = 'the column changed while it was read';
+        END IF;
         value := CASE WHEN increment > 0 THEN floor(value) ELSE ceil(value) END;
     END IF;
     RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
@@ -385,6 +422,7 @@ CREATE OR REPLACE FUNCTION seqguard.read_state(
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    PERFORM seqguard.refuse_views();
     EXECUTE format('SELECT COALESCE(pg_sequence_last_value(%1$L), last_value), is_called FROM %1$s', sequence)
     INTO last_value, is_called;
     RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
@@ -401,6 +439,7 @@ CREATE OR REPLACE FUNCTION seqguard.check(sequences regclass[] DEFAULT NULL, mar
 RETURNS TABLE (sequence regclass, status text, next_value numeric, furthest numeric,
                target numeric, last_value bigint, is_called boolean, guarded boolean, problem text)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $function$
     WITH data AS MATERIALIZED (
         SELECT f.sequence_oid, f.sequence, f.increment, f.minimum, f.maximum, f.cycle,
@@ -455,9 +494,13 @@ AS $function$
 DECLARE
     definition pg_catalog.pg_sequence;
     upcoming numeric;
+    named constant pg_catalog.text := moving;
 BEGIN
-    EXECUTE pg_catalog.format('ALTER SEQUENCE %s OWNER TO %I', moving,
+    EXECUTE pg_catalog.format('ALTER SEQUENCE %s OWNER TO %I', named,
         (SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c WHERE c.oid = moving));
+    IF pg_catalog.to_regclass(named) IS DISTINCT FROM moving THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = named || ' was renamed meanwhile: run again';
+    END IF;
     SELECT s.* INTO definition FROM pg_catalog.pg_sequence AS s WHERE s.seqrelid = moving;
     EXECUTE pg_catalog.format('SELECT last_value + CASE WHEN is_called THEN %s::numeric ELSE 0 END FROM %s',
                               definition.seqincrement, moving) INTO upcoming;
@@ -503,8 +546,9 @@ DECLARE
     attention regclass[] := '{}';
     problems jsonb := '{}';
 BEGIN
-    -- two at once would stop each other: what check reads stays locked until the end
-    PERFORM pg_advisory_xact_lock(83179, 0);
+    IF margin < 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'margin must not be negative';
+    END IF;
     FOR verdict IN SELECT c.* FROM seqguard.check(sequences, margin) AS c WHERE c.status <> 'ok' LOOP
         attention := attention || verdict.sequence;
         IF verdict.status = 'behind' THEN
@@ -527,33 +571,61 @@ $function$;
 -- whose group is the numeric part.
 --
 -- SECURITY DEFINER: inserting into an identity column needs no privilege on its
--- sequence, moving the sequence does. Only the owner may attach it to a table.
+-- sequence, moving the sequence does. Only the owner may attach it to a table. The owner
+-- of a guarded table is not trusted: a query sees the catalogs as of the transaction's
+-- snapshot, which in REPEATABLE READ may be older than the table that is inserted into.
+-- So the column's name comes from the system cache, no value is cast but through its
+-- type's own output function, and the rights are looked at again before the move.
 
--- The column and the sequence of a guard; for the clone of a guard on a partition,
--- those of the guard that it was cloned from.
+-- The guard that a trigger is, or, for its clone on a partition, that it was cloned from:
+-- the column's present name, the sequence, and the owner of the table. No row where the
+-- snapshot does not show it.
 CREATE OR REPLACE FUNCTION seqguard.guarded(
-    table_oid oid, trigger_name name, OUT column_name name, OUT sequence_oid oid,
+    table_oid oid, trigger_name name, OUT column_name name, OUT sequence_oid oid, OUT table_owner oid,
     OUT increment bigint, OUT minimum bigint, OUT maximum bigint, OUT cache bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     guard oid;
     parent oid;
+    advance constant oid := 'seqguard.advance'::regproc;
 BEGIN
     SELECT t.oid, t.tgparentid INTO guard, parent
-    FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = trigger_name;
+    FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = trigger_name AND t.tgfoid = advance;
     WHILE parent <> 0 LOOP
         guard := parent;
-        SELECT t.tgparentid INTO parent FROM pg_trigger AS t WHERE t.oid = guard;
+        SELECT t.tgparentid INTO parent FROM pg_trigger AS t WHERE t.oid = guard AND t.tgfoid = advance;
     END LOOP;
-    SELECT a.attname, s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
-    INTO column_name, sequence_oid, increment, minimum, maximum, cache
+    SELECT (pg_identify_object_as_address(c.refclassid, c.refobjid, c.refobjsubid)).object_names[3],
+           t.relowner, s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
+    INTO column_name, table_owner, sequence_oid, increment, minimum, maximum, cache
     FROM pg_depend AS c
-    JOIN pg_attribute AS a ON a.attrelid = c.refobjid AND a.attnum = c.refobjsubid
+    JOIN pg_class AS t ON t.oid = c.refobjid
     JOIN pg_depend AS d ON d.classid = c.classid AND d.objid = c.objid AND d.refclassid = c.refclassid
     JOIN pg_sequence AS s ON s.seqrelid = d.refobjid
     WHERE c.classid = 'pg_trigger'::regclass AND c.objid = guard
       AND c.refclassid = 'pg_class'::regclass AND c.refobjsubid > 0;
+END
+$function$;
+
+-- Guards that are about to call setval take turns. A table, because anybody may hold an advisory
+-- lock for ever; where somebody holds this one for long, the guard goes on without its turn.
+DO $do$
+BEGIN
+    IF pg_catalog.to_regclass('seqguard.turn') IS NULL THEN
+        CREATE TABLE seqguard.turn ();
+    END IF;
+END
+$do$;
+
+CREATE OR REPLACE FUNCTION seqguard.take_turn() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
+AS $function$
+BEGIN
+    LOCK TABLE seqguard.turn IN SHARE ROW EXCLUSIVE MODE;
+EXCEPTION
+    WHEN lock_not_available THEN
+        RETURN;
 END
 $function$;
 
@@ -566,7 +638,7 @@ $function$;
 CREATE OR REPLACE FUNCTION seqguard.advance_to(
     sequence_oid regclass, increment bigint, minimum bigint, maximum bigint, cache bigint, value numeric)
 RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     origin bigint;
@@ -593,7 +665,7 @@ BEGIN
         RETURN;
     END IF;
     BEGIN
-        PERFORM pg_advisory_xact_lock(83179, sequence_oid::oid::integer);
+        PERFORM seqguard.take_turn();
         reached := CASE
             WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
               OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
@@ -613,23 +685,32 @@ END
 $function$;
 
 CREATE OR REPLACE FUNCTION seqguard.advance() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $function$
 DECLARE
     guard record := seqguard.guarded(TG_RELID, TG_NAME);
     written text;
-    value numeric;
 BEGIN
-    EXECUTE format('SELECT ($1).%I::text', guard.column_name) INTO written USING NEW;
+    IF guard.column_name IS NULL THEN
+        RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays', TG_NAME, TG_RELID::regclass;
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT format(''%%s'', ($1).%I)', guard.column_name) INTO written USING NEW;
     IF TG_NARGS > 0 THEN
         written := substring(written FROM TG_ARGV[0]);
     END IF;
-    IF written IS NULL OR written IN ('NaN', 'Infinity', '-Infinity') THEN
+    IF written IS NULL OR written !~ '^-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?$' THEN
         RETURN NULL;
     END IF;
-    value := written;
+    IF NOT has_sequence_privilege(guard.table_owner, guard.sequence_oid, 'UPDATE') THEN
+        RAISE WARNING 'seqguard: the owner of table % may not move sequence %', TG_RELID::regclass, guard.sequence_oid::regclass
+            USING HINT = format('GRANT UPDATE ON SEQUENCE %s TO %I', guard.sequence_oid::regclass,
+                                pg_get_userbyid(guard.table_owner));
+        RETURN NULL;
+    END IF;
     PERFORM seqguard.advance_to(guard.sequence_oid, guard.increment, guard.minimum, guard.maximum,
-                                guard.cache, value);
+                                guard.cache, written::numeric);
     RETURN NULL;
 END
 $function$;
@@ -704,8 +785,12 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     present record;
+    named constant text := table_oid;
 BEGIN
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', table_oid);
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', named);
+    IF to_regclass(named) IS DISTINCT FROM table_oid THEN
+        RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
+    END IF;
     PERFORM seqguard.require_rights(table_oid, sequence_oid);
     SELECT t.tgfoid = 'seqguard.advance'::regproc AS ours,
            t.tgenabled = 'A' AND obj_description(t.oid, 'pg_trigger') = guard_shape
@@ -741,6 +826,7 @@ $function$;
 CREATE OR REPLACE FUNCTION seqguard.guard(table_oid regclass, column_name name DEFAULT NULL)
 RETURNS SETOF seqguard.guards
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $function$
 DECLARE
     g seqguard.guards;
@@ -787,7 +873,8 @@ $function$;
 -- SECURITY DEFINER, because a table owner may not attach seqguard.advance() himself.
 -- What it does for him is bounded by seqguard.require_rights(). It never stops DDL.
 CREATE OR REPLACE FUNCTION seqguard.follow_ddl() RETURNS event_trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
+SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $function$
 DECLARE
     changed regclass;
@@ -801,7 +888,9 @@ BEGIN
         SELECT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.guards AS g
             ON d.classid = 'pg_class'::regclass AND d.objid IN (g.table_oid, g.sequence_oid)
+        JOIN pg_class AS t ON t.oid = g.table_oid
         WHERE g.state IN ('missing', 'outdated')
+          AND (d.objid = g.table_oid OR pg_has_role(session_user, t.relowner, 'USAGE'))
         UNION
         SELECT s.table_oid FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.stale_guards AS s
@@ -904,7 +993,7 @@ $procedure$;
 REVOKE ALL ON SCHEMA seqguard FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA seqguard FROM PUBLIC;
 REVOKE ALL ON ALL PROCEDURES IN SCHEMA seqguard FROM PUBLIC;
-SELECT pg_catalog.pg_advisory_unlock(8317985137926545);
+REVOKE ALL ON ALL TABLES IN SCHEMA seqguard FROM PUBLIC;
 
 -- Guard every table of this database, unless it is CREATE EXTENSION that runs this file.
 DO $do$
@@ -919,4 +1008,7 @@ SELECT g."table", g."column", g.sequence, COALESCE(g.unguardable, g.state) AS gu
 FROM seqguard.guards AS g
 ORDER BY g."table", g."column";
 
+DO $do$ BEGIN PERFORM pg_catalog.pg_advisory_unlock(8317985137926545); END $do$;
 RESET search_path;
+RESET standard_conforming_strings;
+RESET quote_all_identifiers;

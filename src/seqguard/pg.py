@@ -28,12 +28,28 @@ RETRIED = frozenset({"55P03", "40P01"})
 """SQLSTATEs worth another try: lock not available, deadlock detected."""
 
 
+_PINNED = {
+    "search_path": "pg_catalog, pg_temp",
+    # what a role or a database may have set otherwise, and format() and pg_get_expr() depend on
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "extra_float_digits": "1",
+}
+_INSTALLERS = 8317985137926545
+"""The advisory lock of those who install, the same as in sql/install/head.sql: `seqguard` as a number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Limits on each statement in milliseconds, 0 for none."""
+    """Limits on each statement in milliseconds, 0 for none, None for what the session has."""
 
-    lock: int = 1_000
-    statement: int = 0
+    lock: int | None = 1_000
+    statement: int | None = None
+
+    def settings(self) -> dict[str, str]:
+        """As PostgreSQL's settings."""
+        limits = {"lock_timeout": self.lock, "statement_timeout": self.statement}
+        return {name: str(limit) for name, limit in limits.items() if limit is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,11 @@ def connect(conninfo: str) -> Connection:
 
     try:
         connection = psycopg.connect(
-            conninfo, autocommit=True, prepare_threshold=None, fallback_application_name="seqguard"
+            conninfo,
+            autocommit=True,
+            prepare_threshold=None,
+            client_encoding="utf8",
+            fallback_application_name="seqguard",
         )
     except psycopg.Error as error:
         raise SeqguardError(f"cannot connect: {_without_secrets(error, conninfo)}") from None
@@ -159,8 +179,8 @@ def installed_version(connection: Connection) -> str | None:
 def install(connection: Connection, statements: str, timeouts: Timeouts) -> None:
     """Run the installation in one transaction, one installer at a time."""
     with writing(connection, timeouts) as cursor:
-        cursor.execute("SELECT pg_catalog.pg_advisory_xact_lock(8317985137926545)")
-        cursor.execute(statements)
+        cursor.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s)", [_INSTALLERS])
+        cursor.execute(statements, prepare=False)
 
 
 def is_superuser(connection: Connection) -> bool:
@@ -191,12 +211,13 @@ def execute(
 def reading(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Cursor[Any]]:
     """A (sub)transaction that is rolled back: its locks and its settings go with it.
 
-    row_security is off: a query that a policy would filter fails instead.
+    row_security is off: a query that a policy would filter fails instead. Views are refused: a
+    table may have given way to one meanwhile, and its functions would run with the reader's rights.
     """
     from psycopg.rows import tuple_row
 
     with connection.transaction(force_rollback=True), connection.cursor(row_factory=tuple_row) as cursor:
-        _pin(cursor, timeouts, row_security="off")
+        _pin(cursor, timeouts, row_security="off", restrict_nonsystem_relation_kind="view")
         yield cursor
 
 
@@ -212,20 +233,15 @@ def writing(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Curs
 
 
 def _pin(cursor: psycopg.Cursor[Any], timeouts: Timeouts, **settings: str) -> dict[str, str]:
-    wanted = {
-        "search_path": "pg_catalog, pg_temp",
-        "lock_timeout": str(timeouts.lock),
-        "statement_timeout": str(timeouts.statement),
-        **settings,
-    }
-    return _set(cursor, wanted)
+    return _set(cursor, {**_PINNED, **timeouts.settings(), **settings})
 
 
 def _set(cursor: psycopg.Cursor[Any], settings: Mapping[str, str]) -> dict[str, str]:
-    """Set until the end of the transaction; return what was set before."""
+    """Set until the end of the transaction what this server knows of it; return what was set before."""
     cursor.execute(
         "SELECT k, pg_catalog.current_setting(k), pg_catalog.set_config(k, v, true)"
-        " FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS s (k, v)",
+        " FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS s (k, v)"
+        " WHERE pg_catalog.current_setting(k, true) IS NOT NULL",
         [list(settings), list(settings.values())],
     )
     return {name: before for name, before, _ in cursor}

@@ -67,12 +67,22 @@ def test_a_sequence_in_use_by_an_open_transaction_is_reported_and_the_others_are
     three: Connection, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seqguard.fixing.ATTEMPTS", 2)
+    monkeypatch.setattr("seqguard.fixing.MOST_STEPS", 1_000)
     writer = connect()
     writer.execute("BEGIN; INSERT INTO b DEFAULT VALUES")
     report = seqguard.fix(three, timeouts=seqguard.Timeouts(lock=100))
     assert verdicts(report) == [("ok", False), ("behind", True), ("ok", False)]
     assert report.sequences[1].repair
     assert report.sequences[1].repair.problem == "canceling statement due to lock timeout"
+
+
+def test_a_sequence_in_use_by_an_open_transaction_is_stepped_forward_where_seconds_do(
+    three: Connection, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqguard.fixing.ATTEMPTS", 2)
+    writer = connect()
+    writer.execute("BEGIN; INSERT INTO b DEFAULT VALUES")
+    assert seqguard.fix(three, timeouts=seqguard.Timeouts(lock=100)).in_sync
 
 
 def test_fix_in_sql_reports_a_sequence_in_use_and_fixes_the_others(three: Connection, connect: Connect) -> None:

@@ -107,7 +107,7 @@ def test_rows_hidden_by_a_policy_make_a_sequence_unreadable(
 def test_a_policy_that_is_forced_on_the_owner_makes_a_sequence_unreadable(
     db: Connection, reader: Connection, role: str
 ) -> None:
-    db.execute(f"ALTER TABLE data.t OWNER TO {role}".encode())
+    db.execute(f"ALTER TABLE data.t OWNER TO {role}; GRANT USAGE ON SEQUENCE counters.s TO {role}".encode())
     db.execute("ALTER TABLE data.t ENABLE ROW LEVEL SECURITY; ALTER TABLE data.t FORCE ROW LEVEL SECURITY")
     assert statuses(reader)["counters.s"] == "unreadable"
 
@@ -219,3 +219,18 @@ def test_what_fix_may_not_move_is_told_as_not_moved(db: Connection, reader: Conn
         problem="only its owner postgres can move it 16 steps: run fix as that role"
     )
     assert (sum(expected), sum(done)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "setting", ["standard_conforming_strings = off", "quote_all_identifiers = on", "extra_float_digits = -15"]
+)
+def test_what_the_database_sets_changes_no_verdict(db: Connection, connect: Connect, setting: str) -> None:
+    db.execute("CREATE TABLE users (id serial PRIMARY KEY)")
+    db.execute("INSERT INTO users VALUES (16)")
+    db.execute(f"ALTER DATABASE {db.info.dbname} SET {setting}".encode())
+    other = connect()
+    (before,) = seqguard.check(other).sequences
+    assert (before.status, before.furthest) == ("behind", 16)
+    seqguard.guard(other)
+    other.execute("INSERT INTO users VALUES (100)")
+    assert one(other, "INSERT INTO users DEFAULT VALUES RETURNING id") == 101

@@ -9,8 +9,8 @@
 -- parent reads them). Defaults are found by the oid of nextval in their parse
 -- tree, because nextval('name'::text) leaves no dependency behind.
 --
--- furthest_query reads the value furthest along the sequence's direction; it is
--- NULL where unjudged says why the column cannot be judged. state is an expression for
+-- furthest_query reads the value furthest along the sequence's direction, or NaN where
+-- the column has got another type meanwhile, whose casts would be its owner's; it is NULL where unjudged says why the column cannot be judged. state is an expression for
 -- the sequence's last_value and is_called: reading the sequence as a relation takes
 -- twice as long as the function that PostgreSQL 18 has for it.
 WITH user_class AS (
@@ -44,17 +44,17 @@ WITH user_class AS (
                  AND pg_catalog.strpos(pg_catalog.substr(x.expression, 9), '(') = 0
                 THEN ARRAY['', NULL, pg_catalog.substr(x.expression, 10, pg_catalog.length(x.expression) - 21), '']
             ELSE pg_catalog.regexp_match(x.expression,
-                '^((?:[() ]|\|\||concat\(|, |''(?:[^'']|'''')*''|::text|::bpchar|::character varying|::character)*)'
+                '^((?:[() ]|\|\||concat\(|, |''(?:[^'']|'''')*''|::text|::character varying)*)'
                 'nextval\((?:\(''((?:[^'']|'''')*)''::text\)::regclass|''((?:[^'']|'''')*)''::regclass)\)'
-                '((?:[() ]|\|\||, |''(?:[^'']|'''')*''|::text|::bpchar|::character varying\(\d+\)|::character varying'
-                '|::character\(\d+\)|::character|::bigint|::integer|::smallint|::numeric)*)$')
+                '((?:[() ]|\|\||, |''(?:[^'']|'''')*''|::text|::character varying\(\d+\)|::character varying'
+                '|::bigint|::integer|::smallint|::numeric)*)$')
             END AS part
         OFFSET 0) AS p
     WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
 ), feeding AS (
     SELECT d.objid AS sequence_oid, d.refobjid AS table_oid, d.refobjsubid::pg_catalog.int2 AS attnum,
            'identity'::pg_catalog.text AS kind, NULL::pg_catalog.text AS pattern,
-           true AS parsed, NULL::pg_catalog.text AS expression
+           true AS parsed, NULL::pg_catalog.text AS expression, 0 AS constant_length
     FROM pg_catalog.pg_depend AS d
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -70,7 +70,8 @@ WITH user_class AS (
                || pg_catalog.regexp_replace(l.after, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g') || '$'
            END,
            f.part IS NOT NULL,
-           f.expression
+           f.expression,
+           pg_catalog.length(l.before) + pg_catalog.length(l.after)
     FROM column_default AS f
     JOIN pg_catalog.pg_class AS t ON t.oid = f.adrelid
     JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
@@ -103,7 +104,12 @@ WITH user_class AS (
         FROM pg_catalog.regexp_matches(f.part[4], '''((?:[^'']|'''')*)''', 'g') AS a (m)
     ) AS l
 ), typed AS (
-    SELECT f.*, n.type_name, a.attname,
+    SELECT f.*, n.type_name, a.attname, a.atttypid,
+           -- how many digits numeric(p, s), varchar(n) and char(n) have room for
+           CASE WHEN m.typmod < 4 THEN NULL
+                WHEN n.type_name = 'numeric' THEN (m.typmod - 4) / 65536 - (m.typmod - 4) % 2048
+                WHEN n.type_name IN ('varchar', 'bpchar') THEN m.typmod - 4 - f.constant_length
+           END AS digits,
            CASE WHEN n.type_name IN ('text', 'varchar', 'bpchar')
                 THEN COALESCE(f.pattern, '^(-?[0-9]{1,30})$') ELSE f.pattern END AS number_pattern
     FROM feeding AS f
@@ -115,9 +121,11 @@ WITH user_class AS (
         -- a user's own type of the name "text" would bring his own cast with it
         SELECT CASE WHEN bn.nspname = 'pg_catalog' THEN b.typname::pg_catalog.text
                     ELSE pg_catalog.format('%I.%I', bn.nspname, b.typname) END AS type_name) AS n
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN y.typtype = 'd' THEN y.typtypmod ELSE a.atttypmod END AS typmod) AS m
 ), fed AS (
     SELECT f.*, t.relname AS table_name, t.nspname AS table_schema, t.nspoid AS table_nspoid,
-           t.relkind, t.relpersistence AS table_persistence, t.relpages,
+           t.relkind, t.relowner AS table_owner, t.relpersistence AS table_persistence, t.relpages,
            t.relname || CASE WHEN pg_catalog.count(*) OVER (PARTITION BY f.table_oid) > 1
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
@@ -179,7 +187,10 @@ SELECT
     pg_catalog.quote_ident(f.attname) AS "column",
     f.kind,
     f.number_pattern,
-    CASE f.type_name WHEN 'int2' THEN 32767 WHEN 'int4' THEN 2147483647 END::pg_catalog.int8 AS type_maximum,
+    CASE WHEN f.type_name = 'int2' THEN 32767
+         WHEN f.type_name = 'int4' THEN 2147483647
+         WHEN f.digits BETWEEN 0 AND 18 THEN pg_catalog.repeat('9', f.digits)::pg_catalog.numeric
+    END::pg_catalog.int8 AS type_maximum,
     COALESCE(f.number_pattern IS NULL AND EXISTS (
         SELECT FROM pg_catalog.pg_index AS i
         JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
@@ -198,16 +209,19 @@ SELECT
              pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user)
     END AS column_unreadable,
     CASE WHEN f.table_oid IS NOT NULL AND u.unjudged IS NULL THEN pg_catalog.format(
-        CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
-                 THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
-             WHEN f.number_pattern IS NULL
-                 THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
-             ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END,
+        'SELECT CASE WHEN pg_catalog.pg_typeof((NULL::%4$I.%5$I).%2$I)::pg_catalog.oid = %7$s THEN ('
+        || CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
+                    THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
+                WHEN f.number_pattern IS NULL  -- by their text, for float4::numeric keeps six digits
+                    THEN 'SELECT (%1$s(%2$I))::text FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
+                ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END
+        || ')::pg_catalog.numeric ELSE ''NaN'' END',
         CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
         f.attname,
         CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END,
         f.table_schema, f.table_name,
-        f.number_pattern)
+        f.number_pattern,
+        f.atttypid)
     END AS furthest_query,
     w.unguardable,
     -- the trigger's name or the one that it would get; past 63 bytes the middle makes way for a hash
@@ -237,6 +251,10 @@ CROSS JOIN LATERAL (
         WHEN f.table_oid IS NULL THEN NULL
         WHEN NOT f.parsed THEN 'cannot judge the default ' || f.expression
         WHEN f.relkind = 'v' THEN 'a view: judge the table behind it'
+        WHEN f.kind <> 'identity' AND f.table_owner <> s.relowner
+             AND NOT pg_catalog.has_sequence_privilege(f.table_owner, s.oid, 'USAGE, UPDATE')
+            THEN pg_catalog.format('the owner of the table may not use the sequence: GRANT UPDATE ON SEQUENCE %I.%I TO %I',
+                                   s.nspname, s.relname, pg_catalog.pg_get_userbyid(f.table_owner))
         WHEN f.type_name NOT IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8',
                                  'text', 'varchar', 'bpchar')
             THEN 'cannot judge a column of type ' || f.type_name

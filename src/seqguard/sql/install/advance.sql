@@ -7,33 +7,61 @@
 -- whose group is the numeric part.
 --
 -- SECURITY DEFINER: inserting into an identity column needs no privilege on its
--- sequence, moving the sequence does. Only the owner may attach it to a table.
+-- sequence, moving the sequence does. Only the owner may attach it to a table. The owner
+-- of a guarded table is not trusted: a query sees the catalogs as of the transaction's
+-- snapshot, which in REPEATABLE READ may be older than the table that is inserted into.
+-- So the column's name comes from the system cache, no value is cast but through its
+-- type's own output function, and the rights are looked at again before the move.
 
--- The column and the sequence of a guard; for the clone of a guard on a partition,
--- those of the guard that it was cloned from.
+-- The guard that a trigger is, or, for its clone on a partition, that it was cloned from:
+-- the column's present name, the sequence, and the owner of the table. No row where the
+-- snapshot does not show it.
 CREATE OR REPLACE FUNCTION seqguard.guarded(
-    table_oid oid, trigger_name name, OUT column_name name, OUT sequence_oid oid,
+    table_oid oid, trigger_name name, OUT column_name name, OUT sequence_oid oid, OUT table_owner oid,
     OUT increment bigint, OUT minimum bigint, OUT maximum bigint, OUT cache bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     guard oid;
     parent oid;
+    advance constant oid := 'seqguard.advance'::regproc;
 BEGIN
     SELECT t.oid, t.tgparentid INTO guard, parent
-    FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = trigger_name;
+    FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = trigger_name AND t.tgfoid = advance;
     WHILE parent <> 0 LOOP
         guard := parent;
-        SELECT t.tgparentid INTO parent FROM pg_trigger AS t WHERE t.oid = guard;
+        SELECT t.tgparentid INTO parent FROM pg_trigger AS t WHERE t.oid = guard AND t.tgfoid = advance;
     END LOOP;
-    SELECT a.attname, s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
-    INTO column_name, sequence_oid, increment, minimum, maximum, cache
+    SELECT (pg_identify_object_as_address(c.refclassid, c.refobjid, c.refobjsubid)).object_names[3],
+           t.relowner, s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
+    INTO column_name, table_owner, sequence_oid, increment, minimum, maximum, cache
     FROM pg_depend AS c
-    JOIN pg_attribute AS a ON a.attrelid = c.refobjid AND a.attnum = c.refobjsubid
+    JOIN pg_class AS t ON t.oid = c.refobjid
     JOIN pg_depend AS d ON d.classid = c.classid AND d.objid = c.objid AND d.refclassid = c.refclassid
     JOIN pg_sequence AS s ON s.seqrelid = d.refobjid
     WHERE c.classid = 'pg_trigger'::regclass AND c.objid = guard
       AND c.refclassid = 'pg_class'::regclass AND c.refobjsubid > 0;
+END
+$function$;
+
+-- Guards that are about to call setval take turns. A table, because anybody may hold an advisory
+-- lock for ever; where somebody holds this one for long, the guard goes on without its turn.
+DO $do$
+BEGIN
+    IF pg_catalog.to_regclass('seqguard.turn') IS NULL THEN
+        CREATE TABLE seqguard.turn ();
+    END IF;
+END
+$do$;
+
+CREATE OR REPLACE FUNCTION seqguard.take_turn() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
+AS $function$
+BEGIN
+    LOCK TABLE seqguard.turn IN SHARE ROW EXCLUSIVE MODE;
+EXCEPTION
+    WHEN lock_not_available THEN
+        RETURN;
 END
 $function$;
 
@@ -46,7 +74,7 @@ $function$;
 CREATE OR REPLACE FUNCTION seqguard.advance_to(
     sequence_oid regclass, increment bigint, minimum bigint, maximum bigint, cache bigint, value numeric)
 RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     origin bigint;
@@ -73,7 +101,7 @@ BEGIN
         RETURN;
     END IF;
     BEGIN
-        PERFORM pg_advisory_xact_lock(83179, sequence_oid::oid::integer);
+        PERFORM seqguard.take_turn();
         reached := CASE
             WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
               OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
@@ -93,23 +121,32 @@ END
 $function$;
 
 CREATE OR REPLACE FUNCTION seqguard.advance() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $function$
 DECLARE
     guard record := seqguard.guarded(TG_RELID, TG_NAME);
     written text;
-    value numeric;
 BEGIN
-    EXECUTE format('SELECT ($1).%I::text', guard.column_name) INTO written USING NEW;
+    IF guard.column_name IS NULL THEN
+        RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays', TG_NAME, TG_RELID::regclass;
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT format(''%%s'', ($1).%I)', guard.column_name) INTO written USING NEW;
     IF TG_NARGS > 0 THEN
         written := substring(written FROM TG_ARGV[0]);
     END IF;
-    IF written IS NULL OR written IN ('NaN', 'Infinity', '-Infinity') THEN
+    IF written IS NULL OR written !~ '^-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?$' THEN
         RETURN NULL;
     END IF;
-    value := written;
+    IF NOT has_sequence_privilege(guard.table_owner, guard.sequence_oid, 'UPDATE') THEN
+        RAISE WARNING 'seqguard: the owner of table % may not move sequence %', TG_RELID::regclass, guard.sequence_oid::regclass
+            USING HINT = format('GRANT UPDATE ON SEQUENCE %s TO %I', guard.sequence_oid::regclass,
+                                pg_get_userbyid(guard.table_owner));
+        RETURN NULL;
+    END IF;
     PERFORM seqguard.advance_to(guard.sequence_oid, guard.increment, guard.minimum, guard.maximum,
-                                guard.cache, value);
+                                guard.cache, written::numeric);
     RETURN NULL;
 END
 $function$;

@@ -2,13 +2,27 @@
 --
 -- What one column needs to be read stays locked no longer than that: the exception, raised and
 -- caught at once, rolls the locks back. Thousands of tables would fill the lock table.
+-- Until the end of the (sub)transaction: a table may have given way to a view of that name, whose
+-- functions must not run with the rights of whoever checks. Old minor releases have no such setting.
+CREATE OR REPLACE FUNCTION seqguard.refuse_views() RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT set_config('restrict_nonsystem_relation_kind', 'view', true)
+    WHERE current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL
+$function$;
+
 CREATE OR REPLACE FUNCTION seqguard.read_furthest(
     furthest_query text, increment bigint, OUT value numeric, OUT problem text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '1s'
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '1s' SET extra_float_digits = 1
 AS $function$
 BEGIN
+    PERFORM seqguard.refuse_views();
     IF furthest_query IS NOT NULL THEN
         EXECUTE furthest_query INTO value;
+        IF value = 'NaN' THEN
+            value := NULL;
+            RAISE undefined_column USING MESSAGE = 'the column changed while it was read';
+        END IF;
         value := CASE WHEN increment > 0 THEN floor(value) ELSE ceil(value) END;
     END IF;
     RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
@@ -25,6 +39,7 @@ CREATE OR REPLACE FUNCTION seqguard.read_state(
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    PERFORM seqguard.refuse_views();
     EXECUTE format('SELECT COALESCE(pg_sequence_last_value(%1$L), last_value), is_called FROM %1$s', sequence)
     INTO last_value, is_called;
     RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
@@ -41,6 +56,7 @@ CREATE OR REPLACE FUNCTION seqguard.check(sequences regclass[] DEFAULT NULL, mar
 RETURNS TABLE (sequence regclass, status text, next_value numeric, furthest numeric,
                target numeric, last_value bigint, is_called boolean, guarded boolean, problem text)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $function$
     WITH data AS MATERIALIZED (
         SELECT f.sequence_oid, f.sequence, f.increment, f.minimum, f.maximum, f.cycle,

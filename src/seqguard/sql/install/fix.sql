@@ -25,8 +25,9 @@ DECLARE
     attention regclass[] := '{}';
     problems jsonb := '{}';
 BEGIN
-    -- two at once would stop each other: what check reads stays locked until the end
-    PERFORM pg_advisory_xact_lock(83179, 0);
+    IF margin < 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'margin must not be negative';
+    END IF;
     FOR verdict IN SELECT c.* FROM seqguard.check(sequences, margin) AS c WHERE c.status <> 'ok' LOOP
         attention := attention || verdict.sequence;
         IF verdict.status = 'behind' THEN

@@ -68,8 +68,12 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     present record;
+    named constant text := table_oid;
 BEGIN
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', table_oid);
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', named);
+    IF to_regclass(named) IS DISTINCT FROM table_oid THEN
+        RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
+    END IF;
     PERFORM seqguard.require_rights(table_oid, sequence_oid);
     SELECT t.tgfoid = 'seqguard.advance'::regproc AS ours,
            t.tgenabled = 'A' AND obj_description(t.oid, 'pg_trigger') = guard_shape
@@ -105,6 +109,7 @@ $function$;
 CREATE OR REPLACE FUNCTION seqguard.guard(table_oid regclass, column_name name DEFAULT NULL)
 RETURNS SETOF seqguard.guards
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $function$
 DECLARE
     g seqguard.guards;

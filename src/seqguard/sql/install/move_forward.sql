@@ -17,9 +17,13 @@ AS $function$
 DECLARE
     definition pg_catalog.pg_sequence;
     upcoming numeric;
+    named constant pg_catalog.text := moving;
 BEGIN
-    EXECUTE pg_catalog.format('ALTER SEQUENCE %s OWNER TO %I', moving,
+    EXECUTE pg_catalog.format('ALTER SEQUENCE %s OWNER TO %I', named,
         (SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c WHERE c.oid = moving));
+    IF pg_catalog.to_regclass(named) IS DISTINCT FROM moving THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = named || ' was renamed meanwhile: run again';
+    END IF;
     SELECT s.* INTO definition FROM pg_catalog.pg_sequence AS s WHERE s.seqrelid = moving;
     EXECUTE pg_catalog.format('SELECT last_value + CASE WHEN is_called THEN %s::numeric ELSE 0 END FROM %s',
                               definition.seqincrement, moving) INTO upcoming;

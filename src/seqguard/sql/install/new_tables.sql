@@ -4,7 +4,8 @@
 -- SECURITY DEFINER, because a table owner may not attach seqguard.advance() himself.
 -- What it does for him is bounded by seqguard.require_rights(). It never stops DDL.
 CREATE OR REPLACE FUNCTION seqguard.follow_ddl() RETURNS event_trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
+SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $function$
 DECLARE
     changed regclass;
@@ -18,7 +19,9 @@ BEGIN
         SELECT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.guards AS g
             ON d.classid = 'pg_class'::regclass AND d.objid IN (g.table_oid, g.sequence_oid)
+        JOIN pg_class AS t ON t.oid = g.table_oid
         WHERE g.state IN ('missing', 'outdated')
+          AND (d.objid = g.table_oid OR pg_has_role(session_user, t.relowner, 'USAGE'))
         UNION
         SELECT s.table_oid FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.stale_guards AS s

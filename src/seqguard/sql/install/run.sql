@@ -11,4 +11,7 @@ SELECT g."table", g."column", g.sequence, COALESCE(g.unguardable, g.state) AS gu
 FROM seqguard.guards AS g
 ORDER BY g."table", g."column";
 
+DO $do$ BEGIN PERFORM pg_catalog.pg_advisory_unlock(8317985137926545); END $do$;
 RESET search_path;
+RESET standard_conforming_strings;
+RESET quote_all_identifiers;

@@ -1,6 +1,4 @@
--- The schema that holds everything seqguard installs, and the lock that lets
--- two installers run at once. {version} ends in a hash of everything installed.
-SELECT pg_catalog.pg_advisory_lock(8317985137926545);  -- 'seqguard' as a number
+-- The schema that holds everything seqguard installs. {version} ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
