@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from conftest import rows
+from conftest import one, rows
 
 import seqguard
 from seqguard.catalog import selected_columns

@@ -8,7 +8,7 @@ from facts import FACT, readings
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seqguard.model import Definition, Judgement, State
+from seqguard.model import Definition, Judgement, Reading, State
 from seqguard.rules import judge, report_on, with_margin
 
 small = st.integers(-40, 40)
@@ -209,3 +209,9 @@ def test_what_is_exhausted_says_which_limit() -> None:
 def test_a_margin_counts_values_of_the_grid() -> None:
     report = report_on((replace(FACT, increment=5),), readings(16))
     assert (report.target, with_margin(report, 2).target) == (16, 26)
+
+
+def test_of_several_looks_at_a_sequence_the_latest_counts() -> None:
+    early, late = State(10, is_called=True), State(12, is_called=True)
+    report = report_on((FACT, FACT), (Reading(10, early), Reading(12, late)))
+    assert (report.status, report.last_value) == ("ok", 12)
