@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 def repairs(report: Report, margin: int = 0, lock_timeout: int | None = 1_000) -> str:
     """What fix would run, as a script that is as safe as fix and may be run twice."""
     moves = plan(report, margin)
+    settings = {
+        "client_encoding": "'UTF8'",
+        "search_path": "pg_catalog, pg_temp",
+        "standard_conforming_strings": "on",
+        **({} if lock_timeout is None else {"lock_timeout": f"{lock_timeout:d}"}),
+    }
     head = [
-        "SET client_encoding = 'UTF8';",
+        *(f"SET {name} = {value};" for name, value in settings.items()),
         f"-- seqguard {__version__}: {len(moves)} to move forward in database {_plain(report.database)}",
-        "SET search_path = pg_catalog, pg_temp;",
-        *([] if lock_timeout is None else [f"SET lock_timeout = {lock_timeout:d};"]),
     ]
     left = [
         f"-- left as it is: {_plain(sequence.sequence)} is {sequence.status}. {_plain('; '.join(sequence.notes))}"
         for sequence in report.with_status("exhausted", "unreadable", "unjudged")
     ]
-    return "\n".join([*head, *(_repair(move) for move in moves), *left])
+    reset = [f"RESET {name};" for name in settings]
+    return "\n".join([*head, *(_repair(move) for move in moves), *left, "", *reset])
 
 
 def _repair(move: Move) -> str:
