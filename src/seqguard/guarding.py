@@ -12,7 +12,7 @@ from seqguard.errors import SeqguardError
 from seqguard.fixing import fix, retried
 from seqguard.model import FedColumn, Guard
 from seqguard.script import installation, installed_version
-from seqguard.selection import Selection
+from seqguard.selection import Selection, table_matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,10 @@ def unguard(
     """
     chosen = selection.also(tables)
     triggers = [t for t in pg.guard_triggers(connection, timeouts) if chosen.chooses_table(t.schema, t.table)]
-    facts = pg.fed_columns(connection, timeouts) if triggers else selected_columns(connection, chosen, timeouts)
+    without = tuple(p for p in chosen.tables if not any(table_matches(p, t.schema, t.table) for t in triggers))
+    if without:
+        selected_columns(connection, Selection(tables=without), timeouts)
+    facts = pg.fed_columns(connection, timeouts)
     known = {(fact.table, fact.guard_name): _guard(fact) for fact in facts if fact.guard_state in _PRESENT}
     return tuple(_drop_guard(connection, trigger, known, timeouts) for trigger in triggers)
 

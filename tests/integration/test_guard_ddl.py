@@ -334,3 +334,11 @@ def test_guard_removes_a_guard_that_has_nothing_left_to_guard(db: Connection) ->
     assert one(db, "SELECT array_agg(tgname::text) FROM pg_trigger WHERE NOT tgisinternal") == [
         "sync_users_id_sequence"
     ]
+
+
+def test_unguard_refuses_a_table_that_is_not_there_beside_one_that_is(db: Connection) -> None:
+    db.execute("CREATE TABLE users (id serial PRIMARY KEY)")
+    seqguard.guard(db)
+    with pytest.raises(seqguard.SeqguardError, match='"typo"'):
+        seqguard.unguard(db, "users", "typo")
+    assert [guard.state for guard in seqguard.guards(db)] == ["installed"]
