@@ -24,7 +24,7 @@ SET lock_timeout = '1min';
 DO $do$ BEGIN PERFORM pg_catalog.pg_advisory_lock(8317985137926545); END $do$;
 RESET lock_timeout;
 
--- The schema that holds everything seqguard installs. 0.1.0+0c1770bff0a6 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+f43ddbbacc05 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -43,7 +43,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+0c1770bff0a6' THEN
+        IF old <> '0.1.0+f43ddbbacc05' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -60,7 +60,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+0c1770bff0a6'$function$;
+AS $function$SELECT '0.1.0+f43ddbbacc05'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -76,7 +76,7 @@ CREATE OR REPLACE VIEW seqguard.fed_columns AS
 -- tree, because nextval('name'::text) leaves no dependency behind.
 --
 -- furthest_query reads the value furthest along the sequence's direction, or NaN where
--- the column has got another type meanwhile, whose casts would be its owner's; it is NULL where unjudged says why the column cannot be judged. state is an expression for
+-- the column of another owner has got another type meanwhile, with casts of his; it is NULL where unjudged says why the column cannot be judged. state is an expression for
 -- the sequence's last_value and is_called: reading the sequence as a relation takes
 -- twice as long as the function that PostgreSQL 18 has for it.
 WITH user_class AS (
@@ -275,13 +275,15 @@ SELECT
              pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user)
     END AS column_unreadable,
     CASE WHEN f.table_oid IS NOT NULL AND u.unjudged IS NULL THEN pg_catalog.format(
-        'SELECT CASE WHEN pg_catalog.pg_typeof((NULL::%4$I.%5$I).%2$I)::pg_catalog.oid = %7$s THEN ('
+        CASE WHEN f.table_owner = me.oid THEN 'SELECT (' ELSE
+            'SELECT CASE WHEN pg_catalog.pg_typeof((NULL::%4$I.%5$I).%2$I)::pg_catalog.oid = %7$s THEN (' END
         || CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
                     THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
                 WHEN f.number_pattern IS NULL  -- by their text, for float4::numeric keeps six digits
                     THEN 'SELECT (%1$s(%2$I))::text FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
                 ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END
-        || ')::pg_catalog.numeric ELSE ''NaN'' END',
+        || CASE WHEN f.table_owner = me.oid THEN ')::pg_catalog.numeric'
+                ELSE ')::pg_catalog.numeric ELSE ''NaN'' END' END,
         CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
         f.attname,
         CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END,
@@ -308,6 +310,7 @@ SELECT
          ELSE 'installed'
     END AS guard_state
 FROM user_class AS s
+JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
 JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = s.oid
 LEFT JOIN fed AS f ON f.sequence_oid = s.oid
 LEFT JOIN guard AS g

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
-from itertools import count, dropwhile
+from itertools import count, dropwhile, starmap
 from typing import TYPE_CHECKING, Any
 
 from seqguard.errors import SeqguardError
@@ -130,8 +130,8 @@ def fed_columns(connection: Connection, timeouts: Timeouts) -> list[FedColumn]:
     with reading(connection, timeouts) as cursor:
         cursor.execute(_statement("fed_columns"))
         names = [column.name for column in cursor.description or ()]
-        assert set(names) == {field.name for field in fields(FedColumn)}
-        return [FedColumn(**dict(zip(names, row, strict=True))) for row in cursor]
+        assert names == [field.name for field in fields(FedColumn)]
+        return list(starmap(FedColumn, cursor))
 
 
 def relations(connection: Connection, timeouts: Timeouts) -> list[tuple[str, str, str]]:

@@ -80,7 +80,7 @@ def report_on(facts: tuple[FedColumn, ...], readings: tuple[Reading, ...]) -> Se
             for fact, reading in zip(facts, readings, strict=True)
             if fact.table_oid is not None
         ),
-        notes=_notes(facts, readings, judgement, type_maximum),
+        notes=_notes(definition, facts, readings, judgement, type_maximum),
         facts=facts,
     )
 
@@ -120,13 +120,12 @@ def _status(judgement: Judgement, facts: tuple[FedColumn, ...], readings: tuple[
 
 
 def _notes(
+    definition: Definition,
     facts: tuple[FedColumn, ...],
     readings: tuple[Reading, ...],
     judgement: Judgement,
     type_maximum: int | None,
 ) -> tuple[str, ...]:
-    first = facts[0]
-    definition = first.definition
     notes = [f"unreadable: {problem}" for problem in dict.fromkeys(r.problem for r in readings) if problem]
     notes += [f"unjudged: {fact.table}.{fact.column}: {fact.unjudged}" for fact in facts if fact.unjudged]
     if judgement.status == "unjudged":

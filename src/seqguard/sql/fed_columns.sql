@@ -10,7 +10,7 @@
 -- tree, because nextval('name'::text) leaves no dependency behind.
 --
 -- furthest_query reads the value furthest along the sequence's direction, or NaN where
--- the column has got another type meanwhile, whose casts would be its owner's; it is NULL where unjudged says why the column cannot be judged. state is an expression for
+-- the column of another owner has got another type meanwhile, with casts of his; it is NULL where unjudged says why the column cannot be judged. state is an expression for
 -- the sequence's last_value and is_called: reading the sequence as a relation takes
 -- twice as long as the function that PostgreSQL 18 has for it.
 WITH user_class AS (
@@ -209,13 +209,15 @@ SELECT
              pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user)
     END AS column_unreadable,
     CASE WHEN f.table_oid IS NOT NULL AND u.unjudged IS NULL THEN pg_catalog.format(
-        'SELECT CASE WHEN pg_catalog.pg_typeof((NULL::%4$I.%5$I).%2$I)::pg_catalog.oid = %7$s THEN ('
+        CASE WHEN f.table_owner = me.oid THEN 'SELECT (' ELSE
+            'SELECT CASE WHEN pg_catalog.pg_typeof((NULL::%4$I.%5$I).%2$I)::pg_catalog.oid = %7$s THEN (' END
         || CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
                     THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
                 WHEN f.number_pattern IS NULL  -- by their text, for float4::numeric keeps six digits
                     THEN 'SELECT (%1$s(%2$I))::text FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
                 ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END
-        || ')::pg_catalog.numeric ELSE ''NaN'' END',
+        || CASE WHEN f.table_owner = me.oid THEN ')::pg_catalog.numeric'
+                ELSE ')::pg_catalog.numeric ELSE ''NaN'' END' END,
         CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
         f.attname,
         CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END,
@@ -242,6 +244,7 @@ SELECT
          ELSE 'installed'
     END AS guard_state
 FROM user_class AS s
+JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
 JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = s.oid
 LEFT JOIN fed AS f ON f.sequence_oid = s.oid
 LEFT JOIN guard AS g
