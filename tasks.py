@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
+import importlib.util
 import os
-import re
 import subprocess
 import sys
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 PYTHON = BIN / "python"
-PIP_WHEEL = re.compile(r"pip-[0-9.]+-py3-none-any\.whl")
 
 
 def run(*command: str | Path) -> None:
@@ -39,33 +35,23 @@ def setup(_arguments: list[str]) -> None:
         return
     print("setting up .venv ...", file=sys.stderr)
     if not PYTHON.exists():
-        run(sys.executable, "-m", "venv", "--without-pip", VENV)
-    pip = fetch_pip()
-    run(PYTHON, pip, "install", "--quiet", "--disable-pip-version-check", "pip>=25.1")
+        make_venv()
+    run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pip>=25.1")
     run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
         "--editable", f"{ROOT}[demo]", "--group", "dev")  # fmt: skip
     stamp.write_text(wanted)
 
 
-def fetch_pip() -> str:
-    """Fetch pip as a wheel from the package index, for Debian's Python comes without."""
-    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
-    request = urllib.request.Request(f"{index}/pip/", headers={"Accept": "application/vnd.pypi.simple.v1+json"})
-    with urllib.request.urlopen(request) as answer:
-        files = json.load(answer)["files"]
-    wheel = max((file for file in files if PIP_WHEEL.fullmatch(file["filename"])), key=pip_version)
-    path = VENV / wheel["filename"]
-    with urllib.request.urlopen(urllib.parse.urljoin(f"{index}/pip/", wheel["url"])) as answer:
-        content = answer.read()
-    if hashlib.sha256(content).hexdigest() != wheel["hashes"]["sha256"]:
-        sys.exit(f"{wheel['filename']} from {index} is damaged: run again")
-    path.write_bytes(content)
-    return f"{path}/pip"
-
-
-def pip_version(file: dict[str, str]) -> list[int]:
-    """The version in a wheel's file name, to compare."""
-    return [int(part) for part in file["filename"].split("-")[1].split(".")]
+def make_venv() -> None:
+    """Make .venv. Debian's Python needs the package python3-venv for it, which root can install here."""
+    if not importlib.util.find_spec("ensurepip"):
+        if os.geteuid():
+            sys.exit(
+                "this Python makes no virtual environments: apt-get install python3-venv as root, then run again"
+            )
+        run("apt-get", "update", "-qq")
+        run("apt-get", "install", "-qq", "--yes", "python3-venv")
+    run(sys.executable, "-m", "venv", VENV)
 
 
 def demo(arguments: list[str]) -> None:
