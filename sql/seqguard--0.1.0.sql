@@ -24,7 +24,7 @@ SET lock_timeout = '1min';
 DO $do$ BEGIN PERFORM pg_catalog.pg_advisory_lock(8317985137926545); END $do$;
 RESET lock_timeout;
 
--- The schema that holds everything seqguard installs. 0.1.0+f43ddbbacc05 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+dd695b0a7d35 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -43,7 +43,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+f43ddbbacc05' THEN
+        IF old <> '0.1.0+dd695b0a7d35' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -60,7 +60,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+f43ddbbacc05'$function$;
+AS $function$SELECT '0.1.0+dd695b0a7d35'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -338,7 +338,7 @@ CROSS JOIN LATERAL (
 WHERE s.relkind = 'S'
 ORDER BY s.nspname, s.relname, f.table_schema, f.table_name, f.attnum;
 
--- The rules. seqguard/model.py holds the same ones for use without this schema;
+-- The rules. seqguard/rules.py holds the same ones for use without this schema;
 -- a property-based test proves the two equal.
 --
 -- Ascending is written out; descending is its mirror image. All arithmetic is

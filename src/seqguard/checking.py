@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 """Called with the number of things done since the last call."""
 
 BATCH = 100
-"""Columns read in one statement: fastest on 10,000 tables, see docs/design/speed.md."""
+"""Columns read in one statement: see docs/design/speed.md."""
 LARGE = 1_000
 """Pages from which a table without an index is read in a statement of its own."""
 

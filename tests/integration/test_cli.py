@@ -352,6 +352,8 @@ def test_a_plain_word_is_a_table_for_guard(behind: str) -> None:
 def test_a_session_is_named_seqguard(db: Connection, locked: str) -> None:
     with started("check", locked, "--lock-timeout", "0") as process:
         wait_until(lambda: waiting_for_a_lock(db))
+        waiting = "SELECT application_name FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        assert one(db, f"{waiting} AND datname = current_database()") == "seqguard"
         process.terminate()
 
 

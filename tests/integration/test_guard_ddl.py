@@ -106,7 +106,8 @@ def test_removing_the_guard_lifts_it(users: Connection, statement: str, lifting:
         seqguard.unguard(users, "users")
     else:
         users.execute("DROP TRIGGER sync_users_sequence ON users")
-    users.execute(statement)
+    users.execute(statement)  # raises while the guard is there: see the test before
+    assert one(users, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'sync%'") == 0
 
 
 def test_a_guard_stops_drop_identity_until_it_is_removed(db: Connection) -> None:

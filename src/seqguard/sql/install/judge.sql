@@ -1,4 +1,4 @@
--- The rules. seqguard/model.py holds the same ones for use without this schema;
+-- The rules. seqguard/rules.py holds the same ones for use without this schema;
 -- a property-based test proves the two equal.
 --
 -- Ascending is written out; descending is its mirror image. All arithmetic is
