@@ -38,7 +38,7 @@ def setup(_arguments: list[str]) -> None:
         make_venv()
     run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pip>=25.1")
     run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-        "--editable", f"{ROOT}[demo]", "--group", "dev")  # fmt: skip
+        "--editable", f"{ROOT}[demo,kafka]", "--group", "dev")  # fmt: skip
     stamp.write_text(wanted)
 
 

@@ -1,0 +1,22 @@
+"""How sync can fail: for a moment, or for one row."""
+
+from __future__ import annotations
+
+from seqguard.errors import SeqguardError
+
+
+class TransientError(SeqguardError):
+    """A source or the target cannot be reached or is busy: try again, nothing is lost."""
+
+
+class BadValueError(Exception):
+    """A value that the target column cannot hold. Its row becomes a dead letter.
+
+    sqlstate is what PostgreSQL would say: 22003 out of range, 22007 no such date, 22021 NUL in a text,
+    22P02 not of the type.
+    """
+
+    def __init__(self, column: str, reason: str, sqlstate: str) -> None:
+        super().__init__(f"column {column}: {reason}")
+        self.column = column
+        self.sqlstate = sqlstate
