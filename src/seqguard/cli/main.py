@@ -14,6 +14,7 @@ from seqguard.cli.demo import demo
 from seqguard.cli.fix import fix
 from seqguard.cli.guard import guard
 from seqguard.cli.script import script
+from seqguard.cli.sync import sync
 from seqguard.cli.unguard import unguard
 from seqguard.errors import SeqguardError
 from seqguard.render.printable import printable
@@ -41,18 +42,21 @@ def cli() -> None:
     """
 
 
-def _add(command: click.Command) -> None:
-    """Add a command; each of its options gets an environment variable, named in --help."""
+def _name_variables(command: click.Command, *groups: str) -> None:
+    """Give each option an environment variable, named in --help."""
+    path = (*groups, command.name or "")
     for option in command.params:
         if isinstance(option, click.Option):
-            name = option.opts[-1].lstrip("-").replace("-", "_")
-            option.envvar = f"seqguard_{command.name}_{name}".upper()
+            name = "_".join(["seqguard", *path, option.opts[-1].lstrip("-")])
+            option.envvar = name.replace("-", "_").upper()
             option.show_envvar = True
-    cli.add_command(command)
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        _name_variables(below, *path)
 
 
-for _command in (check, fix, guard, unguard, script, demo):
-    _add(_command)
+for _command in (check, fix, guard, unguard, script, sync, demo):
+    _name_variables(_command)
+    cli.add_command(_command)
 
 
 class Terminated(KeyboardInterrupt):

@@ -5,14 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seqguard import pg
+from seqguard.errors import SeqguardError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_WRITABLE = ("r", "p")
+_KINDS = {
+    "v": "a view: name the table behind it",
+    "m": "a materialized view: name the table behind it",
+    "f": "a foreign table: sync into the database where its data lives",
+    "S": "a sequence: name a table",
+}
+
+
+class NoSuchTargetError(SeqguardError):
+    """The target has no such table."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetColumn:
-    """A column of a target table. type is as format_type() prints it, with its modifier.
+    """A column of a target table.
 
+    type is as format_type() prints it, with its modifier; of a domain, the type below it; a type that is
+    not PostgreSQL's own is qualified: public.mood.
     filled: PostgreSQL fills it when an INSERT leaves it out (default, identity, generated, nullable).
     always: GENERATED ALWAYS AS IDENTITY. computed: GENERATED ALWAYS AS (expression).
     labels: of an enum, its labels.
@@ -32,9 +49,11 @@ class TargetTable:
     """A target table: its columns by name, its unique keys, and the tables that it references.
 
     unique: the columns of every unique index or primary key that ON CONFLICT can infer: valid, immediate,
-    on plain columns, not partial.
-    references: oids of the tables that its foreign keys point at, its own left out.
+    on plain columns, not partial; the primary key first.
+    references: oids of the tables that its foreign keys point at, its own left out. parents: their schemas
+    and names.
     fed: columns that a sequence feeds.
+    lacking: SELECT, INSERT, UPDATE or DELETE, where the role may not.
     """
 
     oid: int
@@ -44,3 +63,34 @@ class TargetTable:
     unique: tuple[frozenset[str], ...]
     references: frozenset[int]
     fed: tuple[str, ...]
+    parents: tuple[tuple[str, str], ...] = ()
+    lacking: tuple[str, ...] = ()
+
+
+def read_target(
+    connection: pg.Connection, schema: str, table: str, timeouts: pg.Timeouts = pg.Timeouts()
+) -> TargetTable:
+    """Read what the catalogs say of a table.
+
+    Raises NoSuchTargetError when there is none, or something else than a table of that name.
+    """
+    with pg.reading(connection, timeouts) as cursor:
+        found = cursor.execute(pg.template("sync/target_table"), {"schema": schema, "table": table}).fetchone()
+        if found is None:
+            raise NoSuchTargetError(f"the target has no table {schema}.{table}")
+        oid, kind, unique, parents, lacking = found
+        if kind not in _WRITABLE:
+            raise NoSuchTargetError(f"{schema}.{table} is {_KINDS[kind]}")
+        rows = cursor.execute(pg.template("sync/target_columns"), {"oid": oid}).fetchall()
+    columns = {name: TargetColumn(name, *facts, tuple(labels)) for name, *facts, labels, _ in rows}
+    return TargetTable(
+        oid=oid,
+        schema=schema,
+        name=table,
+        columns=columns,
+        unique=tuple(frozenset(key) for key in unique),
+        references=frozenset(parent for parent, _, _ in parents),
+        fed=tuple(name for name, *_, fed in rows if fed),
+        parents=tuple((parent_schema, name) for _, parent_schema, name in parents),
+        lacking=tuple(lacking),
+    )
