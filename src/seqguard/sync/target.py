@@ -82,7 +82,7 @@ def read_target(
         if kind not in _WRITABLE:
             raise NoSuchTargetError(f"{schema}.{table} is {_KINDS[kind]}")
         rows = cursor.execute(pg.template("sync/target_columns"), {"oid": oid}).fetchall()
-    columns = {name: TargetColumn(name, *facts, tuple(labels)) for name, *facts, labels, _ in rows}
+    columns = {row[0]: TargetColumn(*row[:6], tuple(row[6])) for row in rows}
     return TargetTable(
         oid=oid,
         schema=schema,
@@ -90,7 +90,7 @@ def read_target(
         columns=columns,
         unique=tuple(frozenset(key) for key in unique),
         references=frozenset(parent for parent, _, _ in parents),
-        fed=tuple(name for name, *_, fed in rows if fed),
+        fed=tuple(row[0] for row in rows if row[7]),
         parents=tuple((parent_schema, name) for _, parent_schema, name in parents),
         lacking=tuple(lacking),
     )
