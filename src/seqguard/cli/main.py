@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         terminated = isinstance(interruption.__context__ or interruption, Terminated)
         sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
     except SeqguardError as error:
-        _fail(str(error))
+        _fail(*error.lines)
     except Exception as error:
         if not _is_database_error(error):
             raise
@@ -100,8 +100,9 @@ def _usage(error: click.ClickException) -> str:
     return f"{message}{stop} See {context.command_path} --help" if context else message
 
 
-def _fail(message: str) -> NoReturn:
-    click.echo(f"seqguard: {printable(message)}", err=True)
+def _fail(*messages: str) -> NoReturn:
+    for message in messages:
+        click.echo(f"seqguard: {printable(message)}", err=True)
     sys.exit(COULD_NOT_RUN)
 
 

@@ -78,11 +78,14 @@ def read_target(
         found = cursor.execute(pg.template("sync/target_table"), {"schema": schema, "table": table}).fetchone()
         if found is None:
             raise NoSuchTargetError(f"the target has no table {schema}.{table}")
-        oid, kind, unique, parents, lacking = found
-        if kind not in _WRITABLE:
-            raise NoSuchTargetError(f"{schema}.{table} is {_KINDS[kind]}")
+        oid, relkind, unique, parents, lacking = found
+        if relkind not in _WRITABLE:
+            raise NoSuchTargetError(f"{schema}.{table} is {_KINDS[relkind]}")
         rows = cursor.execute(pg.template("sync/target_columns"), {"oid": oid}).fetchall()
-    columns = {row[0]: TargetColumn(*row[:6], tuple(row[6])) for row in rows}
+    columns = {
+        column: TargetColumn(column, kind, nullable, filled, always, computed, tuple(labels))
+        for column, kind, nullable, filled, always, computed, labels, _ in rows
+    }
     return TargetTable(
         oid=oid,
         schema=schema,
@@ -90,7 +93,7 @@ def read_target(
         columns=columns,
         unique=tuple(frozenset(key) for key in unique),
         references=frozenset(parent for parent, _, _ in parents),
-        fed=tuple(row[0] for row in rows if row[7]),
+        fed=tuple(row[0] for row in rows if row[-1]),
         parents=tuple((parent_schema, name) for _, parent_schema, name in parents),
         lacking=tuple(lacking),
     )
