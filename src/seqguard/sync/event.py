@@ -66,14 +66,31 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class BadMessage:
+    """A message that no change can be made of: no JSON, no change event, a value that is not of its type.
+
+    table is the source table, position is after the message, reason says what is wrong with it. key and value
+    are its bytes as they came: they may hold NUL, and be no UTF-8.
+    """
+
+    table: str
+    position: Position
+    reason: str
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one poll of a source brought: changes in their order, and where each stream stands after them.
 
     positions may move on without changes: nothing of interest was read. stopped tells of the source tables
     whose columns no longer are what the mapping needs, and why; their changes are among the
-    changes no less.
+    changes no less. bad are messages that no change can be made of: the writer stores each as a dead letter, in the
+    transaction that stores positions, which are beyond them.
     """
 
     changes: Sequence[Change] = ()
     positions: Mapping[str, Offset] = field(default_factory=dict)
     stopped: Mapping[str, str] = field(default_factory=dict)
+    bad: Sequence[BadMessage] = ()
