@@ -1,0 +1,30 @@
+"""Logs: lines for people on a terminal, JSON for programs elsewhere. On standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import structlog
+
+
+def configure() -> structlog.typing.FilteringBoundLogger:
+    """The logger of this process, set up for what standard error is."""
+    people = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=not people),
+            _renderer(people=people),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+def _renderer(*, people: bool) -> structlog.typing.Processor:
+    if people:
+        return structlog.dev.ConsoleRenderer(colors=not os.environ.get("NO_COLOR"), pad_event_to=20)
+    return structlog.processors.JSONRenderer(default=str)

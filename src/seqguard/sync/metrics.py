@@ -1,0 +1,102 @@
+"""What a worker counts, for Prometheus."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from seqguard.errors import SeqguardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from seqguard.sync.event import Offset
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The metrics of one worker, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._events = self._counter("events", "Changes of rows that were applied.", "table")
+        self._dead = self._counter("dead_letters", "Changes put aside as dead letters.", "table")
+        self._batches = self._counter("batches", "Batches that were committed in the target.")
+        self._retries = self._counter("retries", "Starts anew after an error that passes.")
+        self._seconds = Histogram(
+            "seqguard_sync_batch_duration_seconds",
+            "Time from having read a batch to its commit.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._lag = self._gauge(
+            "lag_seconds", "Age of the last applied change when it was applied, 0 when idle."
+        )
+        self._backlog = self._gauge("backlog", "What waits at the source.", "unit")
+        self._at = self._gauge("applied_timestamp_seconds", "When the source wrote the last applied change.")
+        self._committed = self._gauge("commit_timestamp_seconds", "When the target last committed a batch.")
+        self._position = self._gauge(
+            "position", "Numbers of the position stored in the target.", "stream", "part"
+        )
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"seqguard_sync_{name}", meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(f"seqguard_sync_{name}", meaning, labels, registry=self.registry)
+
+    def applied(self, seconds: float, at: datetime | None) -> None:
+        """A batch was committed; the last of its changes was written at that time."""
+        self._batches.inc()
+        self._seconds.observe(seconds)
+        self._committed.set_to_current_time()
+        if at is not None:
+            self._at.set(at.timestamp())
+
+    def events(self, table: str, count: int) -> None:
+        """Changes of a source table were applied."""
+        self._events.labels(table).inc(count)
+
+    def dead(self, table: str, count: int) -> None:
+        """Changes of a source table became dead letters."""
+        self._dead.labels(table).inc(count)
+
+    def lag(self, seconds: float) -> None:
+        """How far the target is behind."""
+        self._lag.set(seconds)
+
+    def backlog(self, unit: str, count: int) -> None:
+        """How much waits at the source, in events or bytes."""
+        self._backlog.labels(unit).set(count)
+
+    def retry(self) -> None:
+        """The worker starts anew."""
+        self._retries.inc()
+
+    def position(self, stream: str, offset: Offset) -> None:
+        """The numbers in an offset: a place in a file, an offset in a partition."""
+        for part, value in offset.items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                self._position.labels(stream, part).set(value)
+
+
+@contextmanager
+def served(metrics: Metrics, address: str, port: int) -> Iterator[None]:
+    """Let Prometheus read the metrics at http://ADDRESS:PORT/metrics.
+
+    Raises SeqguardError when the port is taken.
+    """
+    try:
+        server, thread = start_http_server(port, address, metrics.registry)
+    except OSError as error:
+        raise SeqguardError(f"cannot serve metrics on {address}:{port}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
