@@ -1,0 +1,268 @@
+"""The guard under load: do ordinary inserts fail, does the sequence go back?
+
+    python3 tasks.py bench stress [--guard G ...] [--mode M ...] [--sessions N ...] [--paused] [--quick]
+    python3 tasks.py bench stress            the whole matrix for seqguard, as docs/measured/stress.md shows it
+
+guards   seqguard, usual (bench/usual_recipe.sql), row-max (row trigger, setval of max), none,
+         or the path of an SQL script that guards table t and can be run again
+modes    far   explicit ids from an allocator of their own, 1,000,000 apart
+         near  explicit ids 50 to 200 ahead of the sequence: both sides can come by the same id
+         odd   the same, but the sequence gives even values only and explicit ids are odd
+paused   backends are stopped (SIGSTOP) at random moments for 0.5 to 20 ms
+
+A quarter of the sessions write explicit ids, the others ordinary ones: single rows, multi-row,
+COPY, rollbacks, savepoints, open transactions, upserts, deletes of the tail, in procedures that
+commit after each, and some from clients. Meanwhile `fix` and the guard's re-installation run in
+loops, and a sampler reads the sequence some 100,000 times a second.
+
+Before each row of the table the usual recipe runs for some seconds in the same way. When it
+does not show 1,000 duplicates, or when anything was done too seldom, the run is invalid.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from load import EXPLICIT, MODES, ORDINARY, ROWS, Connection, Load, Outcome, prepare
+
+import seqguard
+from seqguard.demo.server import embedded_binaries, throwaway
+
+SETTINGS = {
+    "max_connections": "200",
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+}  # fsync=off is throwaway's
+CONTROL_DUPLICATES = 1_000
+FAULTS = ("twice", "after", "unknown")
+INHERENT = ("before", "during")
+PAUSERS = 2
+LOOPS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """What to run, and how much of it: until so many ordinary statements, or so many seconds."""
+
+    guard: str = "seqguard"
+    mode: str = "far"
+    sessions: int = 16
+    paused: bool = False
+    inserts: int = 2_000_000
+    seconds: float = 240.0
+
+    @property
+    def least(self) -> int:
+        """How often each operation must have been done: the rarest is one in 500 ordinary ones."""
+        return max(5, self.inserts // 10_000)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run: the load's outcome, and what the database says afterwards."""
+
+    case: Case
+    outcome: Outcome
+    classes: dict[str, int]
+    holders: dict[str, int]
+    check: str
+    behind_by: int
+    rows: dict[str, int]
+    inserts_after: int
+
+    @property
+    def faults(self) -> int:
+        """Ordinary inserts whose duplicate key only the sequence can have caused."""
+        everything = self.outcome.duplicates
+        return (
+            everything
+            if self.case.mode != "near"
+            else everything - sum(self.classes.get(c, 0) for c in INHERENT)
+        )
+
+
+def run(dsn: str, case: Case) -> Result:
+    """Prepare a table, load it, and look at what is left."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        prepare(connection, case.guard, case.mode)
+        load = Load(dsn, case.guard, case.mode, case.sessions, inserts=case.inserts, seconds=case.seconds)
+        outcome = load(pausers=PAUSERS if case.paused else 0)
+        connection.execute("CREATE INDEX ON stress.explicit (low); ANALYZE stress.explicit")
+        (sequence,) = (s for s in seqguard.check(connection).sequences if s.sequence == "public.t_id_seq")
+        return Result(
+            case,
+            outcome,
+            counts(connection, "SELECT class, count(*) FROM stress.judged GROUP BY 1"),
+            counts(connection, "SELECT COALESCE(holder, 'gone'), count(*) FROM stress.judged GROUP BY 1"),
+            sequence.status,
+            sequence.steps or 0,
+            counts(connection, "SELECT kind, count(*) FROM t GROUP BY 1"),
+            inserts_at_once(connection),
+        )
+
+
+def counts(connection: Connection, query: str) -> dict[str, int]:
+    return dict(connection.execute(query.encode()).fetchall())
+
+
+def inserts_at_once(connection: Connection, wanted: int = 100) -> int:
+    """How many ordinary inserts of so many succeed now."""
+    done = 0
+    for _ in range(wanted):
+        try:
+            connection.execute("INSERT INTO t (kind) VALUES ('afterwards')")
+            done += 1
+        except psycopg.errors.UniqueViolation:
+            pass
+    return done
+
+
+def shortcomings(result: Result) -> list[str]:
+    """Why the run proves nothing; empty when it does."""
+    case, outcome = result.case, result.outcome
+    done = {**dict.fromkeys((*ORDINARY, *EXPLICIT), 0), **outcome.done}
+    wrong = [f"{op}: {done[op]} done" for op in (*ORDINARY, *EXPLICIT) if done[op] < least(case, op)]
+    if outcome.ordinary < case.inserts:
+        wrong.append(f"{outcome.ordinary} of {case.inserts} ordinary inserts in {outcome.seconds:.0f} s")
+    if outcome.samples < 2_000 * outcome.seconds:
+        wrong.append(f"{outcome.samples} looks at the sequence")
+    wrong += [f"{loop}: {done.get(loop, 0)} times" for loop in loops(case) if done.get(loop, 0) < LOOPS]
+    for op in (*ORDINARY, *EXPLICIT):
+        if op != "upsert" and result.rows.get(op, 0) != done[op] * ROWS.get(op, 1):
+            wrong.append(f"{op}: {done[op]} done, {result.rows.get(op, 0)} rows")
+    return wrong
+
+
+def least(case: Case, op: str) -> int:
+    """Clients, and transactions that stay open, keep their own pace."""
+    return min(case.least, 20) if op in {"copy", "x-copy", "open", "x-open"} else case.least
+
+
+def loops(case: Case) -> tuple[str, ...]:
+    return ("fix", "reinstall", "pause") if case.paused else ("fix", "reinstall")
+
+
+def failures(result: Result) -> list[str]:
+    """What the guard got wrong; empty when nothing."""
+    outcome = result.outcome
+    allowed = outcome.ordinary // 100_000 if result.case.mode == "near" else 0
+    figures = {
+        "ordinary inserts failed": result.faults - allowed,
+        "steps back seen by the sampler": outcome.sampler_back - allowed,
+        "steps back seen by sessions": outcome.session_back - allowed,
+        "inserts failed afterwards": 100 - result.inserts_after,
+        "other errors": sum(n for e, n in outcome.errors.items() if e.startswith("ordinary"))
+        - outcome.duplicates,
+    }
+    wrong = [f"{name}: {n + allowed if allowed else n}" for name, n in figures.items() if n > 0]
+    return wrong + ([f"check: {result.check}"] if result.check != "ok" else [])
+
+
+def judge(result: Result, control: Result | None) -> tuple[str, list[str]]:
+    """PASS, FAIL or INVALID, and why."""
+    if wrong := failures(result):
+        return "FAIL", wrong
+    wrong = shortcomings(result)
+    if control and control.outcome.duplicates < CONTROL_DUPLICATES:
+        wrong.append(f"the usual recipe showed {control.outcome.duplicates} duplicates")
+    return ("INVALID", wrong) if wrong or not control else ("PASS", [])
+
+
+def with_control(dsn: str, case: Case) -> tuple[Result, Result | None, str, list[str]]:
+    """Run the usual recipe first, in the same way, as proof that the program sees what it looks for."""
+    control = None
+    if case.guard != "usual":
+        seconds = min(30.0, case.seconds)
+        control = run(dsn, replace(case, guard="usual", inserts=case.inserts // 10, seconds=seconds))
+    result = run(dsn, case)
+    return (result, control, *judge(result, control))
+
+
+HEADER = (
+    "guard        mode  sessions  paused  ordinary  explicit  rows/s   failed (inherent)  per 100,000"
+    "  back: sampler  sessions  check    usual recipe  verdict"
+)
+
+
+def line(result: Result, control: Result | None, verdict: str) -> str:
+    case, outcome = result.case, result.outcome
+    inherent = outcome.duplicates - result.faults
+    recipe = f"{control.outcome.duplicates} of {control.outcome.ordinary}" if control else ""
+    return (
+        f"{Path(case.guard).name:12} {case.mode:5} {case.sessions:8} {'yes' if case.paused else 'no':>7}"
+        f" {outcome.ordinary:9} {outcome.explicit:9} {outcome.ordinary / outcome.seconds:7.0f}"
+        f" {outcome.duplicates:8} ({inherent:8}) {result.faults * 1e5 / max(1, outcome.ordinary):12.2f}"
+        f" {outcome.sampler_back:14} {outcome.session_back:9}  {result.check:7} {recipe:>15}  {verdict}"
+    )
+
+
+def as_json(result: Result, control: Result | None, verdict: str, why: list[str]) -> dict[str, Any]:
+    return {
+        **vars(result),
+        "case": vars(result.case),
+        "outcome": vars(result.outcome),
+        "faults": result.faults,
+        "verdict": verdict,
+        "why": why,
+        "usual_recipe": control
+        and {"ordinary": control.outcome.ordinary, "duplicates": control.outcome.duplicates},
+    }
+
+
+def machine(version: int) -> str:
+    """What this ran on."""
+    return f"PostgreSQL {version // 10000}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, fsync=off"
+
+
+def cases(options: argparse.Namespace) -> list[Case]:
+    inserts, seconds = (60_000, 20.0) if options.quick else (options.inserts, options.seconds)
+    pauses = [True] if options.paused else [False] if options.mode or options.sessions else [False, True]
+    return [
+        Case(guard, mode, sessions, paused, inserts, seconds)
+        for guard in options.guard
+        for paused in pauses
+        for mode in options.mode or MODES
+        for sessions in options.sessions or (16, 64)
+    ]
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--guard", nargs="+", default=["seqguard"])
+    parser.add_argument("--mode", nargs="+", choices=MODES)
+    parser.add_argument("--sessions", nargs="+", type=int)
+    parser.add_argument("--inserts", type=int, default=2_000_000, help="ordinary statements (2000000)")
+    parser.add_argument("--seconds", type=float, default=240.0, help="at most, for each run (240)")
+    parser.add_argument("--paused", action="store_true", help="stop backends at random moments")
+    parser.add_argument("--quick", action="store_true", help="60,000 ordinary statements")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parsed(arguments)
+    verdicts, figures = [], []
+    with throwaway(embedded_binaries(), SETTINGS) as server:
+        with psycopg.connect(server.conninfo()) as connection:
+            where = machine(connection.info.server_version)
+        print(f"{where}\n{HEADER}", flush=True)
+        for case in cases(options):
+            result, control, verdict, why = with_control(server.conninfo(), case)
+            print(line(result, control, verdict), *(f"    {reason}" for reason in why), sep="\n", flush=True)
+            verdicts.append(verdict)
+            figures.append(as_json(result, control, verdict, why))
+    if options.json:
+        options.json.write_text(json.dumps({"machine": where, "runs": figures}, indent=1) + "\n")
+    return 0 if set(verdicts) == {"PASS"} else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
