@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,13 +46,23 @@ def setup(_arguments: list[str]) -> None:
 def make_venv() -> None:
     """Make .venv. Debian's Python needs the package python3-venv for it, which root can install here."""
     if not importlib.util.find_spec("ensurepip"):
-        if os.geteuid():
-            sys.exit(
-                "this Python makes no virtual environments: apt-get install python3-venv as root, then run again"
-            )
-        run("apt-get", "update", "-qq")
-        run("apt-get", "install", "-qq", "--yes", "python3-venv")
+        install("python3-venv", "this Python makes no virtual environments")
     run(sys.executable, "-m", "venv", VENV)
+
+
+def install(package: str, reason: str) -> None:
+    """Install a Debian package as root; anybody else is told to."""
+    if os.geteuid() or not shutil.which("apt-get"):
+        sys.exit(f"{reason}: apt-get install {package} as root, then run again")
+    run("apt-get", "update", "-qq")
+    run("apt-get", "install", "-qq", "--yes", "--no-install-recommends", package)
+
+
+def need(*programs: str) -> None:
+    """Programs of Debian packages with the same names; installed when they are missing."""
+    for program in programs:
+        if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
+            install(program, f"the tests need {program}")
 
 
 def demo(arguments: list[str]) -> None:
@@ -68,10 +79,21 @@ def lint(_arguments: list[str]) -> None:
 
 
 def test(arguments: list[str]) -> None:
-    """Lint, then every test; with arguments, only pytest with those."""
-    if not arguments:
+    """Lint, every test, part of them on PostgreSQL 13 to 17; with arguments, only pytest with those.
+
+    --versions [13 14 ...] runs every test on these versions of PostgreSQL, or on all.
+    """
+    versions = ROOT / "tests" / "versions.py"
+    if arguments[:1] == ["--versions"]:
+        need("npm", "pgbouncer")
+        run(PYTHON, versions, *arguments[1:])
+    elif arguments:
+        run(PYTHON, "-m", "pytest", *arguments)
+    else:
+        need("npm", "pgbouncer")
         lint([])
-    run(PYTHON, "-m", "pytest", *(arguments or ["-n", "2", "-q"]))
+        run(PYTHON, "-m", "pytest", "-n", "2", "-q")
+        run(PYTHON, versions, "--part", "13", "14", "15", "16", "17")
 
 
 def bench(arguments: list[str]) -> None:

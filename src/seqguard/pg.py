@@ -216,7 +216,11 @@ def reading(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Curs
     """
     from psycopg.rows import tuple_row
 
-    with connection.transaction(force_rollback=True), connection.cursor(row_factory=tuple_row) as cursor:
+    with (
+        _unprepared(connection),
+        connection.transaction(force_rollback=True),
+        connection.cursor(row_factory=tuple_row) as cursor,
+    ):
         _pin(cursor, timeouts, row_security="off", restrict_nonsystem_relation_kind="view")
         yield cursor
 
@@ -226,10 +230,24 @@ def writing(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Curs
     """A (sub)transaction that is committed, with a pinned search_path while it lasts."""
     from psycopg.rows import tuple_row
 
-    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+    with (
+        _unprepared(connection),
+        connection.transaction(),
+        connection.cursor(row_factory=tuple_row) as cursor,
+    ):
         before = _pin(cursor, timeouts)
         yield cursor
         _set(cursor, before)
+
+
+@contextmanager
+def _unprepared(connection: Connection) -> Iterator[None]:
+    """No statement is prepared meanwhile: behind a pooler, the next transaction may not find it."""
+    before, connection.prepare_threshold = connection.prepare_threshold, None
+    try:
+        yield
+    finally:
+        connection.prepare_threshold = before
 
 
 def _pin(cursor: psycopg.Cursor[Any], timeouts: Timeouts, **settings: str) -> dict[str, str]:
@@ -346,6 +364,6 @@ def _row(connection: Connection, query: str, parameters: Sequence[object] = ()) 
     from psycopg.rows import tuple_row
 
     with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute(query, parameters).fetchone()
+        row = cursor.execute(query, parameters, prepare=False).fetchone()
     assert row is not None
     return row

@@ -125,8 +125,9 @@ def test_sql_of_a_database_in_sync_moves_nothing() -> None:
 
 
 def test_sql_puts_back_what_it_sets() -> None:
-    words = [line.rstrip(";").split()[:2] for line in as_sql.repairs(REPORT).splitlines() if line]
-    assert [name for verb, name in words if verb == "SET"] == [name for verb, name in words if verb == "RESET"]
+    words = [line.rstrip(";").split() for line in as_sql.repairs(REPORT).splitlines() if line]
+    names = {verb: [line[1] for line in words if line[0] == verb] for verb in ("SET", "RESET")}
+    assert names["SET"] == names["RESET"]
 
 
 def test_a_name_cannot_leave_its_comment() -> None:
