@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 PYTHON = BIN / "python"
+PACKAGES = {"mariadbd": "mariadb-server"}
+"""Debian's package of a program, where it has another name."""
 
 
 def run(*command: str | Path) -> None:
@@ -59,15 +61,21 @@ def install(package: str, reason: str) -> None:
 
 
 def need(*programs: str) -> None:
-    """Programs of Debian packages with the same names; installed when they are missing."""
+    """Programs of Debian packages; installed when they are missing."""
     for program in programs:
         if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
-            install(program, f"the tests need {program}")
+            install(PACKAGES.get(program, program), f"{program} is missing")
 
 
 def demo(arguments: list[str]) -> None:
     """Tell the story on a throwaway PostgreSQL."""
     run(BIN / "seqguard", "demo", *arguments)
+
+
+def example(_arguments: list[str]) -> None:
+    """Run examples/legacy-revamp here: MariaDB, PostgreSQL, and the sync between them."""
+    need("mariadbd")
+    run(PYTHON, ROOT / "examples" / "legacy-revamp" / "run.py")
 
 
 def lint(_arguments: list[str]) -> None:
@@ -85,12 +93,12 @@ def test(arguments: list[str]) -> None:
     """
     versions = ROOT / "tests" / "versions.py"
     if arguments[:1] == ["--versions"]:
-        need("npm", "pgbouncer")
+        need("npm", "pgbouncer", "mariadbd")
         run(PYTHON, versions, *arguments[1:])
     elif arguments:
         run(PYTHON, "-m", "pytest", *arguments)
     else:
-        need("npm", "pgbouncer")
+        need("npm", "pgbouncer", "mariadbd", "docker-compose")
         lint([])
         run(PYTHON, "-m", "pytest", "-n", "2", "-q")
         run(PYTHON, versions, "--part", "13", "14", "15", "16", "17")
@@ -114,7 +122,7 @@ def format_(_arguments: list[str]) -> None:
 
 
 TASKS = {
-    "setup": setup, "demo": demo, "test": test, "lint": lint,
+    "setup": setup, "demo": demo, "example": example, "test": test, "lint": lint,
     "format": format_, "build": build, "bench": bench,
 }  # fmt: skip
 
