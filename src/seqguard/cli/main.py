@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 FOUND, COULD_NOT_RUN = 1, 2
 OPTIONS_OF_PSQL = ("-d", "-h", "-p", "-U")
+EXTRAS = {
+    "confluent_kafka": "kafka",
+    **dict.fromkeys(("prometheus_client", "pymysql", "pymysqlreplication", "rich", "structlog"), "sync"),
+}
+"""By package: the extra of seqguard that brings it."""
 
 
 @click.group(
@@ -83,6 +88,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt) as interruption:
         terminated = isinstance(interruption.__context__ or interruption, Terminated)
         sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        _fail(f"{error.name} is not installed: pip install 'seqguard[{EXTRAS[error.name]}]'")
     except SeqguardError as error:
         _fail(*error.lines)
     except Exception as error:
