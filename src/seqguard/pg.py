@@ -291,6 +291,13 @@ def identifier(*names: str) -> sql.Composable:
     return sql.Identifier(*names)
 
 
+def type_name(shown: str) -> sql.Composable:
+    """A type as format_type() shows it with a pinned search_path: quoted by the server."""
+    from psycopg import sql
+
+    return sql.SQL(shown)
+
+
 def literal(value: object) -> sql.Composable:
     """A constant."""
     from psycopg import sql
