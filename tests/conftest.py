@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -122,6 +123,14 @@ def one(connection: Connection, query: str, parameters: Any = None) -> Any:
     row = connection.execute(query.encode(), parameters).fetchone()
     assert row is not None
     return row[0]
+
+
+def eventually(connection: Connection, query: str, expected: object, seconds: float = 10) -> None:
+    """Wait until a query returns a value."""
+    deadline = time.monotonic() + seconds
+    while (value := one(connection, query)) != expected:
+        assert time.monotonic() < deadline, f"{query}: {value}, not {expected}"
+        time.sleep(0.02)
 
 
 def rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:

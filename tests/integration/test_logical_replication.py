@@ -1,19 +1,30 @@
-"""Guards on a subscriber: rows that logical replication brings move its sequences."""
+"""Guards on a subscriber: rows that logical replication brings move its sequences.
+
+The publisher is PostgreSQL 15, without guards unless a test says otherwise.
+"""
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from conftest import Connection, binaries, one, rows
+from conftest import Connect, Connection, eventually, one, rows
+from dumps import load, run
+from servers import older_binaries
 
 import seqguard
 from seqguard.demo.server import throwaway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from seqguard.demo.server import Server
 
@@ -23,18 +34,26 @@ TABLES = """
     CREATE TABLE events (id serial, day int DEFAULT 1, PRIMARY KEY (id, day)) PARTITION BY LIST (day);
     CREATE TABLE events_1 PARTITION OF events FOR VALUES IN (1)"""
 NAME = "seqguard_test"
+REPLICATOR = "seqguard_replicator"
+"""The role that an unprivileged owner's subscription logs in as, with a password of the same name."""
 
 
 @pytest.fixture(scope="module")
 def publishing_server() -> Iterator[Server]:
-    """A second server."""
-    with throwaway(binaries(), {"wal_level": "logical"}) as server:
+    """A server of PostgreSQL 15 that asks the replicator for a password."""
+    settings = {"wal_level": "logical", "logical_decoding_work_mem": "64kB"}
+    with throwaway(older_binaries(15), settings) as server:
+        rules = server.folder / "data" / "pg_hba.conf"
+        rules.write_text(f"local all {REPLICATOR} scram-sha-256\n{rules.read_text()}")
+        with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+            admin.execute("SELECT pg_reload_conf()")
+            admin.execute(f"CREATE ROLE {REPLICATOR} LOGIN REPLICATION PASSWORD '{REPLICATOR}'")
         yield server
 
 
 @pytest.fixture
 def publisher(publishing_server: Server) -> Iterator[Connection]:
-    """A database that publishes every table; without guards."""
+    """A database that publishes every table."""
     with psycopg.connect(publishing_server.conninfo(), autocommit=True) as admin:
         _drop(admin)
         admin.execute(f"CREATE DATABASE {NAME}")
@@ -47,31 +66,35 @@ def publisher(publishing_server: Server) -> Iterator[Connection]:
 
 def _drop(admin: Connection) -> None:
     """Remove what a test, also one that was killed, left on the publisher."""
-    admin.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
+    admin.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
+    eventually(admin, "SELECT count(*) FROM pg_replication_slots WHERE active", 0)
+    admin.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
     admin.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
 
 
-@pytest.fixture
-def subscribe(db: Connection, publisher: Connection, publishing_server: Server) -> Iterator[Callable[[], None]]:
-    """Guards the tables of the subscriber and starts the subscription."""
-    assert publisher
-    source = publishing_server.conninfo(NAME)
-    db.execute(TABLES)
-    seqguard.guard(db)
+Subscribe = Callable[..., None]
 
-    def start() -> None:
-        db.execute(f"CREATE SUBSCRIPTION {NAME} CONNECTION '{source}' PUBLICATION {NAME}")
+
+@pytest.fixture
+def subscribe(db: Connection, publishing_server: Server) -> Iterator[Subscribe]:
+    """Starts the subscription, with options if need be."""
+    source = publishing_server.conninfo(NAME)
+
+    def start(subscriber: Connection = db, conninfo: str = source, options: str = "") -> None:
+        create = f"CREATE SUBSCRIPTION {NAME} CONNECTION '{conninfo}' PUBLICATION {NAME}"
+        subscriber.execute(f"{create} WITH ({options})" if options else create)
 
     yield start
     db.execute(f"DROP SUBSCRIPTION IF EXISTS {NAME}")
 
 
-def eventually(db: Connection, query: str, expected: object) -> None:
-    """Wait until a query returns a value, for ten seconds at most."""
-    deadline = time.monotonic() + 10
-    while (value := one(db, query)) != expected:
-        assert time.monotonic() < deadline, f"{query}: {value}, not {expected}"
-        time.sleep(0.02)
+@pytest.fixture
+def guarded(db: Connection, publisher: Connection) -> Connection:
+    """The subscriber, its tables made and guarded."""
+    assert publisher
+    db.execute(TABLES)
+    seqguard.guard(db)
+    return db
 
 
 def wait_for_rows(db: Connection, count: int) -> None:
@@ -98,53 +121,278 @@ def write(publisher: Connection, *ids: int) -> None:
 
 
 def test_the_initial_copy_moves_the_sequences(
-    db: Connection, publisher: Connection, subscribe: Callable[[], None]
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
 ) -> None:
     write(publisher, 7, 100, 8)
     subscribe()
-    wait_for_rows(db, 3)
-    assert next_ids(db) == [101, 101, 101]
+    wait_for_rows(guarded, 3)
+    assert next_ids(guarded) == [101, 101, 101]
 
 
 def test_applied_inserts_move_the_sequences(
-    db: Connection, publisher: Connection, subscribe: Callable[[], None]
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
 ) -> None:
     subscribe()
     write(publisher, 7, 100, 8)
-    wait_for_rows(db, 3)
-    assert next_ids(db) == [101, 101, 101]
+    wait_for_rows(guarded, 3)
+    assert next_ids(guarded) == [101, 101, 101]
 
 
 def test_applied_updates_of_the_id_move_the_sequences(
-    db: Connection, publisher: Connection, subscribe: Callable[[], None]
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
 ) -> None:
     write(publisher, 1)
     subscribe()
-    wait_for_rows(db, 1)
+    wait_for_rows(guarded, 1)
     publisher.execute("UPDATE users SET id = 100; UPDATE posts SET id = 100; UPDATE events SET id = 100")
-    eventually(db, "SELECT (SELECT max(id) FROM users) + (SELECT max(id) FROM events)", 200)
-    eventually(db, "SELECT max(id) FROM posts", 100)
-    assert next_ids(db) == [101, 101, 101]
+    eventually(guarded, "SELECT (SELECT max(id) FROM users) + (SELECT max(id) FROM events)", 200)
+    eventually(guarded, "SELECT max(id) FROM posts", 100)
+    assert next_ids(guarded) == [101, 101, 101]
 
 
 def test_a_subscriber_that_takes_over_needs_no_repair(
-    db: Connection, publisher: Connection, subscribe: Callable[[], None]
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
 ) -> None:
     subscribe()
     for _ in range(5):
         next_ids(publisher)
-    wait_for_rows(db, 5)
-    assert seqguard.check(db).in_sync
-    assert rows(db, "SELECT last_value FROM users_id_seq") == [(5,)]
+    wait_for_rows(guarded, 5)
+    assert seqguard.check(guarded).in_sync
+    assert rows(guarded, "SELECT last_value FROM users_id_seq") == [(5,)]
+
+
+class Writers:
+    """Clients that insert, each on one server or the other: ordinary ids, and now and then an explicit one."""
+
+    CLIENTS = 6
+    EXPLICIT = 20
+    """One insert in so many has an explicit id, so far ahead that ordinary ones never reach it."""
+
+    def __init__(self, *conninfos: str) -> None:
+        self.conninfos = conninfos
+        self.side = 0
+        self.turns = [threading.Lock() for _ in range(self.CLIENTS)]
+        self.ids = itertools.count(100_000, 100_000)
+        self.done = [0] * len(conninfos)
+        self.duplicates = 0
+        self.counting = threading.Lock()
+        self.stopped = threading.Event()
+
+    def run(self, turn: threading.Lock) -> None:
+        """Insert until stopped."""
+        with ExitStack() as stack:
+            sides = [stack.enter_context(psycopg.connect(it, autocommit=True)) for it in self.conninfos]
+            for number in itertools.count():
+                if self.stopped.is_set():
+                    return
+                with turn:
+                    self.insert(sides[self.side], ("users", "posts", "events")[number % 3], number)
+
+    def insert(self, connection: Connection, table: str, number: int) -> None:
+        """One insert, counted."""
+        explicit = number % self.EXPLICIT == 0
+        values = f"(id) VALUES ({next(self.ids)})" if explicit else "DEFAULT VALUES"
+        try:
+            connection.execute(f"INSERT INTO {table} {values}")
+        except psycopg.errors.UniqueViolation:
+            with self.counting:
+                self.duplicates += 1
+        with self.counting:
+            self.done[self.side] += 1
+
+    def wait(self, count: int) -> None:
+        """Until so many inserts have been tried on this side, at most for 20 seconds."""
+        deadline = time.monotonic() + 20
+        while self.done[self.side] < count and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert self.done[self.side] >= count
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """Nobody inserts meanwhile."""
+        with ExitStack() as stack:
+            for turn in self.turns:
+                stack.enter_context(turn)
+            yield
+
+
+def switch_over(publisher: Connection, subscriber: Connection) -> Writers:
+    """Write to the publisher, then at once to the subscriber; the only pause is until it has every row."""
+    writers = Writers(publisher.info.dsn, subscriber.info.dsn)
+    with ThreadPoolExecutor(Writers.CLIENTS) as pool:
+        running = [pool.submit(writers.run, turn) for turn in writers.turns]
+        try:
+            writers.wait(600)
+            with writers.halted():
+                for table in ("users", "posts", "events"):
+                    count = one(publisher, f"SELECT count(*) FROM {table}")
+                    eventually(subscriber, f"SELECT count(*) FROM {table}", count)
+                writers.side = 1
+            writers.wait(600)
+        finally:
+            writers.stopped.set()
+        for client in running:
+            client.result()
+    return writers
+
+
+def test_no_insert_fails_on_a_subscriber_that_takes_over_under_load(
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
+) -> None:
+    next_ids(publisher)  # some rows come with the initial copy
+    subscribe()
+    writers = switch_over(publisher, guarded)
+    assert writers.duplicates == 0
+    assert min(writers.done) >= 600
+    assert seqguard.check(guarded).in_sync
+
+
+def test_inserts_fail_in_the_same_switch_without_guards(
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
+) -> None:
+    seqguard.unguard(guarded)
+    subscribe()
+    assert switch_over(publisher, guarded).duplicates > 0
 
 
 def test_an_unguarded_subscriber_falls_behind(
-    db: Connection, publisher: Connection, subscribe: Callable[[], None]
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
 ) -> None:
     # the counterpart of the tests above: without guards they would fail
-    seqguard.unguard(db, "users")
+    seqguard.unguard(guarded, "users")
     subscribe()
     write(publisher, 1)
-    wait_for_rows(db, 1)
+    wait_for_rows(guarded, 1)
     with pytest.raises(psycopg.errors.UniqueViolation):
-        next_ids(db)
+        next_ids(guarded)
+
+
+def restart(publisher: Connection, how: str) -> None:
+    """TRUNCATE every table on the publisher, then one row with id 3 in each."""
+    publisher.execute(f"TRUNCATE users, posts, events {how}")
+    write(publisher, 3)
+
+
+def test_truncate_leaves_the_sequences_of_the_subscriber(
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
+) -> None:
+    subscribe()
+    write(publisher, 100, 101)
+    wait_for_rows(guarded, 2)
+    restart(publisher, "CONTINUE IDENTITY")
+    wait_for_rows(guarded, 1)
+    assert next_ids(guarded) == [102, 102, 102]
+
+
+def test_truncate_restart_identity_restarts_the_sequences_of_truncated_tables(
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
+) -> None:
+    # events_1 is what is truncated on the subscriber, and the sequence belongs to events
+    subscribe()
+    write(publisher, 100, 101)
+    wait_for_rows(guarded, 2)
+    restart(publisher, "RESTART IDENTITY")
+    wait_for_rows(guarded, 1)
+    assert next_ids(guarded) == [4, 4, 102]
+
+
+def test_a_partitioned_table_published_by_its_root_moves_and_restarts_its_sequence(
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
+) -> None:
+    publisher.execute(f"ALTER PUBLICATION {NAME} SET (publish_via_partition_root = true)")
+    subscribe()
+    write(publisher, 100, 101)
+    wait_for_rows(guarded, 2)
+    assert next_ids(guarded) == [102, 102, 102]
+    restart(publisher, "RESTART IDENTITY")
+    wait_for_rows(guarded, 1)
+    assert next_ids(guarded) == [4, 4, 4]
+
+
+def test_rows_that_follow_a_restart_move_the_sequences_again(
+    guarded: Connection, publisher: Connection, subscribe: Subscribe
+) -> None:
+    subscribe()
+    for _ in range(3):
+        for _ in range(3):
+            next_ids(publisher)
+        wait_for_rows(guarded, 3)
+        publisher.execute("TRUNCATE users, posts, events RESTART IDENTITY")
+        wait_for_rows(guarded, 0)
+    next_ids(publisher)
+    wait_for_rows(guarded, 1)
+    assert next_ids(guarded)[:2] == [2, 2]
+    assert seqguard.check(guarded).in_sync
+
+
+@pytest.mark.parametrize("streaming", ["off", "on"])
+def test_a_large_transaction_moves_the_sequences(
+    guarded: Connection, publisher: Connection, subscribe: Subscribe, streaming: str
+) -> None:
+    if streaming == "on" and guarded.info.server_version < 140000:
+        pytest.skip("streaming of transactions in progress came with PostgreSQL 14")
+    subscribe(options="" if streaming == "off" else "streaming = on")
+    with publisher.transaction():
+        publisher.execute("INSERT INTO users SELECT n, repeat('x', 100) FROM generate_series(1, 5000) AS n")
+        publisher.execute("SAVEPOINT s; INSERT INTO users VALUES (9000000); ROLLBACK TO s")
+        write(publisher, 6_000)
+    eventually(guarded, "SELECT count(*) FROM users", 5001)
+    assert next_ids(guarded) == [6001, 6001, 6001]
+
+
+def test_a_schema_dumped_with_its_guards_is_a_guarded_subscriber(
+    db: Connection, publisher: Connection, subscribe: Subscribe, tmp_path: Path
+) -> None:
+    if db.info.server_version < 180000:
+        pytest.skip("pg_dump 18 writes for 18")
+    seqguard.guard(publisher)
+    file = str(tmp_path / "schema")
+    run("pg_dump", "--schema-only", "--no-publications", "--file", file, publisher.info.dsn)
+    load(db.info.dsn, file)
+    write(publisher, 100)
+    subscribe()
+    wait_for_rows(db, 1)
+    write(publisher, 200)
+    wait_for_rows(db, 2)
+    seqguard.guard(db)
+    write(publisher, 300)
+    wait_for_rows(db, 3)
+    assert next_ids(db) == [301, 301, 301]
+
+
+@pytest.fixture
+def owner(db: Connection) -> Iterator[str]:
+    """A role that may own subscriptions and is no superuser."""
+    if db.info.server_version < 160000:
+        pytest.skip("before PostgreSQL 16 only a superuser creates subscriptions")
+    name = f"{NAME}_owner"
+    db.execute(f"DROP ROLE IF EXISTS {name}")
+    db.execute(f"CREATE ROLE {name} LOGIN IN ROLE pg_create_subscription")
+    db.execute(f"GRANT CREATE ON DATABASE {db.info.dbname} TO {name}")
+    yield name
+    db.execute(f"DROP SUBSCRIPTION IF EXISTS {NAME}")
+    db.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("run_as_owner", [False, True], ids=["as the table's owner", "as its own owner"])
+def test_a_subscription_of_an_ordinary_role_moves_sequences_that_it_may_not_use(
+    db: Connection, publisher: Connection, subscribe: Subscribe, connect: Connect, role: str, owner: str,
+    run_as_owner: bool,
+) -> None:  # fmt: skip
+    publisher.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {REPLICATOR}")
+    db.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+    connect(user=role).execute(TABLES)
+    seqguard.guard(db)
+    if run_as_owner:
+        db.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {owner}")
+    else:
+        db.execute(f"GRANT {role} TO {owner} WITH SET TRUE, INHERIT FALSE")
+    source = publisher.info.dsn.replace("user=postgres", f"user={REPLICATOR} password={REPLICATOR}")
+    write(publisher, 100)
+    subscribe(connect(user=owner), source, f"run_as_owner = {run_as_owner}")
+    wait_for_rows(db, 1)
+    assert next_ids(db) == [101, 101, 101]
+    write(publisher, 200)
+    wait_for_rows(db, 3)
+    assert next_ids(db) == [201, 201, 201]
+    assert one(db, f"SELECT has_sequence_privilege('{owner}', 'users_id_seq', 'USAGE')") is False

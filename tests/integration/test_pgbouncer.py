@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from conftest import Connection, one, rows
+from conftest import Connection, eventually, one, rows
 from console import run, started
 
 import seqguard
@@ -254,14 +254,6 @@ def test_a_caller_s_transaction_keeps_its_settings(db: Connection, client: Conne
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 )
-
-
-def eventually(connection: Connection, query: str, expected: object) -> None:
-    """Wait until a query returns a value, for ten seconds at most."""
-    deadline = time.monotonic() + 10
-    while (value := one(connection, query)) != expected:
-        assert time.monotonic() < deadline, f"{query}: {value}, not {expected}"
-        time.sleep(0.02)
 
 
 def test_a_command_that_is_stopped_cancels_its_statement_and_nobody_else_s(
