@@ -71,7 +71,6 @@ def findings(known: Known) -> Iterator[Finding]:
         yield from _of_key(known, known.target)
         yield from _of_unfilled(known, known.target)
         yield from _of_table(known, known.target)
-    yield from _of_truncate(known.rules)
 
 
 def missing_source(rules: TableRules, database: str, tables: Iterable[str]) -> Finding:
@@ -82,7 +81,7 @@ def missing_source(rules: TableRules, database: str, tables: Iterable[str]) -> F
 def near(name: str, names: Iterable[str]) -> str:
     """What a name may have been meant to be, to be appended."""
     found = get_close_matches(name, list(names), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def _of_names(known: Known, source: Mapping[str, SourceColumn]) -> Iterator[Finding]:
@@ -230,12 +229,3 @@ def _of_table(known: Known, target: TargetTable) -> Iterator[Finding]:
                 " rows whose parent is not there wait, and become dead letters"
             )
             yield Finding(rules.source, "target", text, warning=True)
-
-
-def _of_truncate(rules: TableRules) -> Iterator[Finding]:
-    if rules.truncates is None and (rules.ignore or rules.only):
-        text = (
-            f"TRUNCATE in the source would empty {rules.target}, rows that the filter leaves alone included:"
-            ' say "skip" or "apply"'
-        )
-        yield Finding(rules.source, "truncate", text, warning=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from decimal import Decimal
@@ -35,13 +36,15 @@ KEYS: Mapping[str, tuple[str, ...]] = {
         "only",
         "zero_dates",
         "truncate",
-        "topic",
-        "types",
     ),
+    "table, source of kind kafka": ("topic", "types"),
 }
 """Every key of the file, by the section that it stands in."""
 
-_SECRETS = ("password", "sslpassword")
+SECRETS = ("password", "sslpassword")
+"""Parameters of libpq that do not belong in a file that is kept with the code."""
+
+_TOKEN = re.compile(r'"((?:[^"]|"")*)"|(.)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +121,14 @@ def parse(text: str, path: str = "sync.toml") -> Config:
         raise ConfigError([f"{path}: not TOML: {error}"]) from None
     top = Section(content, path, KEYS["file"])
     name = top.text("name")
+    source = _source(top.section("source"), name)
+    in_table = KEYS["table"] + (KEYS["table, source of kind kafka"] if isinstance(source, KafkaSource) else ())
     config = Config(
         path=path,
         name=name,
-        source=_source(top.section("source"), name),
+        source=source,
         conninfo=_conninfo(top.section("target", KEYS["target"])),
-        tables=tuple(_table(section) for section in top.sections("table", KEYS["table"], "source")),
+        tables=tuple(_table(section) for section in top.sections("table", in_table, "source")),
     )
     _refuse_doubles(top, config.tables)
     top.finish()
@@ -170,7 +175,7 @@ def _conninfo(section: Section) -> str:
             "conninfo", "libpq cannot read it: write it as for psql, 'service=legacy' or 'host=... dbname=...'"
         )
         return ""
-    for secret in _SECRETS:
+    for secret in SECRETS:
         if secret in named:
             section.problem(
                 "conninfo",
@@ -215,13 +220,12 @@ def _qualified(section: Section) -> tuple[str, str]:
 
 def _split(name: str) -> list[str]:
     """The parts of a name between dots that are not in double quotes."""
-    pieces = name.split('"')
     parts = [""]
-    for number, piece in enumerate(pieces):
-        inside = number % 2 == 1
-        first, *more = [piece] if inside else piece.split(".")
-        parts[-1] += first
-        parts += more
+    for quoted, plain in _TOKEN.findall(name):
+        if plain == ".":
+            parts.append("")
+        else:
+            parts[-1] += plain or quoted.replace('""', '"')
     return parts
 
 

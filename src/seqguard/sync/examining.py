@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from seqguard import pg
 from seqguard.sync import agreement, fitting, mysql
 from seqguard.sync.agreement import Finding, Known
-from seqguard.sync.target import NoSuchTargetError, read_target
+from seqguard.sync.config import SECRETS
+from seqguard.sync.starting import Pair, check_list, matched
+from seqguard.sync.target import WRITABLE, NoSuchTargetError, read_target
 from seqguard.sync.values import encoder
 
 if TYPE_CHECKING:
@@ -107,3 +109,31 @@ def refused(connection: pg.Connection, column: TargetColumn, value: Value) -> st
     except psycopg.DataError as error:
         return pg.explain(error)
     return None
+
+
+def propose(connection: pg.Connection, where: MySQL, schema: str) -> tuple[list[Pair], list[str]]:
+    """The tables of both sides that belong together by their names, and those of the source that do not."""
+    sources = read_source(where)
+    with pg.reading(connection, pg.Timeouts()):
+        named = pg.relations(connection, pg.Timeouts())
+        targets = [name for in_schema, name, kind in named if in_schema == schema and kind in WRITABLE]
+        found = matched(sources, targets)
+        pairs = [_pair(connection, schema, source, sources[source], target) for source, target in found.items()]
+    return pairs, [name for name in sources if name not in found]
+
+
+def _pair(
+    connection: pg.Connection, schema: str, source: str, columns: list[SourceColumn], target: str
+) -> Pair:
+    table = read_target(connection, schema, target)
+    with pg.reading(connection, pg.Timeouts()) as cursor:
+        checks = cursor.execute(pg.template("sync/target_lists"), {"oid": table.oid}).fetchall()
+    lists = {name: check_list(definition) for name, definition in checks if check_list(definition)}
+    return Pair(source, columns, table, lists)
+
+
+def without_secrets(conninfo: str) -> str:
+    """A connection string as it may stand in a file."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    return make_conninfo("", **{k: v for k, v in conninfo_to_dict(conninfo).items() if k not in SECRETS})

@@ -69,6 +69,7 @@ class TableRules:
 
     columns: the renames; a column that is not among them keeps its name.
     leave_out: source columns that are not mapped. Neither is one whose target column gets a constant.
+    truncates: None when the file does not say; then a table with ignore is not emptied, for it has rows of others.
     The other fields are those of TableMapping.
     """
 
@@ -121,7 +122,7 @@ class TableRules:
             ignore=self.ignore,
             only=self.only,
             zero_dates_as_null=self.zero_dates_as_null,
-            truncates=self.truncates is not False,
+            truncates=not self.ignore if self.truncates is None else self.truncates,
             types=self.types,
         )
 

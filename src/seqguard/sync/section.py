@@ -99,7 +99,7 @@ class Section:
         if self.has(key) and found and found not in choices:
             self.problem(key, f"{found!r} is neither {' nor '.join(map(repr, choices))}")
             return choices[0]
-        return found or default or choices[0]
+        return found or (choices[0] if default is None else default)
 
     def path_or_none(self, key: str) -> str | None:
         """A path, ~ being the home folder, and the file's folder the start of a relative one."""

@@ -11,7 +11,9 @@ from seqguard.errors import SeqguardError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_WRITABLE = ("r", "p")
+WRITABLE = ("r", "p")
+"""The relkinds that sync writes to."""
+
 _KINDS = {
     "v": "a view: name the table behind it",
     "m": "a materialized view: name the table behind it",
@@ -79,7 +81,7 @@ def read_target(
         if found is None:
             raise NoSuchTargetError(f"the target has no table {schema}.{table}")
         oid, relkind, unique, parents, lacking = found
-        if relkind not in _WRITABLE:
+        if relkind not in WRITABLE:
             raise NoSuchTargetError(f"{schema}.{table} is {_KINDS[relkind]}")
         rows = cursor.execute(pg.template("sync/target_columns"), {"oid": oid}).fetchall()
     columns = {

@@ -3,6 +3,7 @@
 import click
 
 from seqguard.cli.sync.check import check
+from seqguard.cli.sync.init import init
 
 
 @click.group(short_help="Rows from MySQL into PostgreSQL, with their own ids.")
@@ -13,5 +14,5 @@ def sync() -> None:
     """
 
 
-for _command in (check,):
+for _command in (init, check):
     sync.add_command(_command)
