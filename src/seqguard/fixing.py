@@ -30,11 +30,15 @@ Method = Literal["step", "lock"]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A repair as planned: how to bring a sequence to its target, or why it cannot be done."""
+    """A repair as planned: how to bring a sequence to its target, or why it cannot be done.
+
+    first is what nextval returns if the sequence is still unused.
+    """
 
     sequence: str
     fact: FedColumn
     target: int
+    first: int
     method: Method | None
     steps: int = 0
     problem: str | None = None
@@ -55,7 +59,8 @@ def plan(report: Report, margin: int = 0) -> list[Move]:
 def _move(sequence: SequenceReport) -> Move:
     fact = sequence.facts[0]
     assert sequence.target is not None
-    move = Move(sequence.sequence, fact, sequence.target, "step", sequence.steps)
+    assert sequence.last_value is not None
+    move = Move(sequence.sequence, fact, sequence.target, sequence.last_value, "step", sequence.steps)
     if move.can_step and (sequence.steps <= STEPS or not fact.is_owner):
         return move
     if fact.is_owner:
@@ -75,8 +80,8 @@ def _statement(move: Move) -> pg.Query:
         return pg.template(
             "step_forward",
             name=name,
-            sequence=pg.identifier(move.fact.sequence_schema, move.fact.sequence_name),
             increment=pg.literal(move.fact.increment),
+            first=pg.literal(move.first),
             target=pg.literal(move.target),
         )
     return pg.do_block(
@@ -107,7 +112,7 @@ def fix(
     moves = plan(report, margin)
     if expect:
         expect(len(moves))
-    problems = _carry_out(connection, moves, timeouts, progress)
+    problems = carry_out(connection, moves, timeouts, progress)
     done = {move.sequence: _repair(move, problems.get(move.sequence)) for move in moves}
     return _verified(connection, report, done, timeouts)
 
@@ -116,8 +121,11 @@ def _repair(move: Move, problem: str | None) -> Repair:
     return Repair(problem=problem) if problem else Repair(move.target)
 
 
-def _carry_out(
-    connection: Connection, moves: Sequence[Move], timeouts: pg.Timeouts, progress: Progress | None
+def carry_out(
+    connection: Connection,
+    moves: Sequence[Move],
+    timeouts: pg.Timeouts,
+    progress: Progress | None = None,
 ) -> dict[str, str]:
     """Do every move; return what went wrong, by sequence."""
     problems = {move.sequence: move.problem for move in moves if move.problem}

@@ -20,3 +20,7 @@ class BadValueError(Exception):
         super().__init__(f"column {column}: {reason}")
         self.column = column
         self.sqlstate = sqlstate
+
+
+class LostStreamError(TransientError):
+    """Another worker has moved a stream on: start again from the stored position. Nothing was applied."""

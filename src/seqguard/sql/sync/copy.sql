@@ -1,0 +1,3 @@
+-- Rows, or keys, on their way into a table.
+-- Parameters: stage; columns.
+COPY {stage} ({columns}) FROM STDIN

@@ -1,0 +1,9 @@
+-- Letters whose time to be tried again has come, locked, without those that another worker has locked.
+-- Parameters: sync; limit.
+SELECT l.id, l.source, l.key, l.old_key, l.state, l.sqlstate, l.error, l.detail, l.before::text, l.after::text,
+       l.stream, l."offset", l.at, l.created, l.attempts
+FROM seqguard_sync.dead_letters AS l
+WHERE l.sync = %(sync)s AND l.state = 'waiting' AND l.next_try <= pg_catalog.now()
+ORDER BY l.id
+LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED

@@ -1,0 +1,69 @@
+"""What the tests of the writer share: tables of the example's shape, changes, batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from conftest import Connection, rows
+from seqguard.sync.event import Batch, Change, Position, Value
+from seqguard.sync.mapping import TableMapping
+
+STREAM = "binlog"
+
+TABLES = """
+CREATE TABLE users (id serial PRIMARY KEY, name text, email text UNIQUE);
+CREATE TABLE posts (id serial PRIMARY KEY, author integer REFERENCES users (id), title text);
+"""
+
+
+def mapping(source: str, *columns: str, key: tuple[str, ...] = ("id",), **more: Any) -> TableMapping:
+    return TableMapping(source, "public", source, key, {name: name for name in columns}, **more)
+
+
+USERS = mapping("users", "id", "name", "email")
+POSTS = mapping("posts", "id", "author", "title")
+
+_places = count(1)
+
+
+def change(
+    table: str, before: Mapping[str, Value] | None, after: Mapping[str, Value] | None, stream: str = STREAM
+) -> Change:
+    return Change(table, before, after, Position(stream, {"at": next(_places)}))
+
+
+def user(number: int, name: str | None = "n", email: str | None = None) -> Change:
+    return change("users", None, {"id": number, "name": name, "email": email or f"{number}@x"})
+
+
+def gone(table: str, number: int) -> Change:
+    return change(table, {"id": number}, None)
+
+
+def moved(old: int, new: int, name: str = "n", email: str | None = None) -> Change:
+    return change("users", {"id": old}, {"id": new, "name": name, "email": email or f"{new}@x"})
+
+
+def post(number: int, author: int, title: str = "t") -> Change:
+    return change("posts", None, {"id": number, "author": author, "title": title})
+
+
+def batch(*changes: Change) -> Batch:
+    """Changes with the positions after them."""
+    return Batch(changes, {one.position.stream: one.position.offset for one in changes})
+
+
+def letters(db: Connection) -> list[tuple[Any, ...]]:
+    """Source table, key, state and SQLSTATE of every letter."""
+    return rows(db, "SELECT source, key, state, sqlstate FROM seqguard_sync.dead_letters ORDER BY id")
+
+
+def batches(changes: Sequence[Change], *sizes: int) -> list[Batch]:
+    """Changes in batches of these sizes, the rest in a last one."""
+    found, start = [], 0
+    for size in sizes:
+        found.append(batch(*changes[start : start + size]))
+        start += size
+    return [*found, batch(*changes[start:])]
