@@ -6,8 +6,10 @@ Most sessions are procedures of bench/stress.sql, so that the server and not Pyt
 from __future__ import annotations
 
 import os
+import platform
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -24,6 +26,7 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 import seqguard
+from seqguard.demo.server import embedded_binaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -275,6 +278,24 @@ class Load:
                 log_failure(connection, op, started, error)
         else:
             self.add(done={op: 1})
+
+
+def inserts_at_once(connection: Connection, wanted: int) -> list[int]:
+    """The ids of ordinary inserts that succeed now, out of so many."""
+    given = []
+    for _ in range(wanted):
+        with suppress(errors.UniqueViolation):
+            row = connection.execute("INSERT INTO t (kind) VALUES ('afterwards') RETURNING id").fetchone()
+            assert row
+            given.append(row[0])
+    return given
+
+
+def machine() -> str:
+    """What this runs on."""
+    binary = str(embedded_binaries() / "postgres")
+    version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    return f"PostgreSQL {version.split()[-1]}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
 def called(connection: Connection, statement: str, *parameters: Any) -> dict[str, Any]:

@@ -23,15 +23,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from load import EXPLICIT, MODES, ORDINARY, ROWS, Connection, Load, Outcome, prepare
+from load import EXPLICIT, MODES, ORDINARY, ROWS, Connection, Load, Outcome, inserts_at_once, machine, prepare
 
 import seqguard
 from seqguard.demo.server import embedded_binaries, throwaway
@@ -45,6 +43,7 @@ CONTROL_DUPLICATES = 1_000
 CLASSES = ("before", "during", "after", "twice", "unknown")
 PAUSERS = 2
 LOOPS = 3
+AFTERWARDS = 100
 
 
 @dataclass(frozen=True)
@@ -100,24 +99,12 @@ def run(dsn: str, case: Case) -> Result:
             sequence.status,
             sequence.steps or 0,
             counts(connection, "SELECT kind, count(*) FROM t GROUP BY 1"),
-            inserts_at_once(connection),
+            len(inserts_at_once(connection, AFTERWARDS)),
         )
 
 
 def counts(connection: Connection, query: str) -> dict[str, int]:
     return dict(connection.execute(query.encode()).fetchall())
-
-
-def inserts_at_once(connection: Connection, wanted: int = 100) -> int:
-    """How many ordinary inserts of so many succeed now."""
-    done = 0
-    for _ in range(wanted):
-        try:
-            connection.execute("INSERT INTO t (kind) VALUES ('afterwards')")
-            done += 1
-        except psycopg.errors.UniqueViolation:
-            pass
-    return done
 
 
 def shortcomings(result: Result) -> list[str]:
@@ -153,7 +140,7 @@ def failures(result: Result) -> list[str]:
         "ordinary inserts failed": result.faults - allowed,
         "steps back seen by the sampler": outcome.sampler_back - allowed,
         "steps back seen by sessions": outcome.session_back - allowed,
-        "inserts failed afterwards": 100 - result.inserts_after,
+        "inserts failed afterwards": AFTERWARDS - result.inserts_after,
         "other errors": sum(n for e, n in outcome.errors.items() if e.startswith("ordinary"))
         - outcome.duplicates,
     }
@@ -213,11 +200,6 @@ def as_json(result: Result, control: Result | None, verdict: str, why: list[str]
     }
 
 
-def machine(version: int) -> str:
-    """What this ran on."""
-    return f"PostgreSQL {version // 10000}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, fsync=off"
-
-
 def cases(options: argparse.Namespace) -> list[Case]:
     inserts, seconds = (60_000, 20.0) if options.quick else (options.inserts, options.seconds)
     pauses = [True] if options.paused else [False] if options.mode or options.sessions else [False, True]
@@ -245,10 +227,8 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     options = parsed(arguments)
-    verdicts, figures = [], []
+    verdicts, figures, where = [], [], f"{machine()}, fsync=off"
     with throwaway(embedded_binaries(), SETTINGS) as server:
-        with psycopg.connect(server.conninfo()) as connection:
-            where = machine(connection.info.server_version)
         print(f"{where}\n{HEADER}", flush=True)
         for case in cases(options):
             result, control, verdict, why = with_control(server.conninfo(), case)
