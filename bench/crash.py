@@ -45,6 +45,7 @@ SETTINGS = {
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
+    "recovery_init_sync_method": "syncfs",  # quicker, where all files were just written
     "checkpoint_timeout": "30s",
     "max_wal_size": "64MB",
     "max_connections": "50",
