@@ -33,8 +33,8 @@ _ENVIRONMENT = {
 }
 _TLS = {"ssl-ca": "ssl_ca", "ssl-cert": "ssl_cert", "ssl-key": "ssl_key"}
 _VERIFYING = {"VERIFY_CA": {"ssl_verify_cert": True}, "VERIFY_IDENTITY": {"ssl_verify_identity": True}}
-# too many connections, shutting down, no connection, broken connection, lock wait, deadlock, killed, read-only
-_TRANSIENT = frozenset({1040, 1053, 1077, 1079, 1158, 1159, 1160, 1161, 1205, 1213, 1317, 1927})
+# too many connections, shutting down, broken connection, lock wait, deadlock, killed, table altered meanwhile
+_TRANSIENT = frozenset({1040, 1053, 1077, 1079, 1158, 1159, 1160, 1161, 1205, 1213, 1317, 1412, 1927})
 _CLIENT = range(2000, 2100)
 
 
@@ -179,6 +179,6 @@ def query(connection: Connection, statement: str, *parameters: object) -> list[t
         return list(cursor.fetchall())
 
 
-def quoted(name: str) -> str:
-    """An identifier in backquotes: the driver has no quoting of its own."""
-    return "`" + name.replace("`", "``") + "`"
+def parameter_safe(name: str) -> str:
+    """An identifier in backquotes, for a query with parameters: the driver has no quoting of its own."""
+    return "`" + name.replace("`", "``").replace("%", "%%") + "`"

@@ -36,7 +36,11 @@ _DIGIT_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
 
 
 class UnsupportedError(Exception):
-    """A column that cannot be decoded; the text says why."""
+    """A column that cannot be decoded, and why."""
+
+    def __init__(self, column: str, why: str) -> None:
+        super().__init__(f"column {column} {why}")
+        self.column = column
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,11 @@ class RowDecoder:
     """Decodes the rows of one table as one TABLE_MAP event describes it."""
 
     def __init__(self, columns: list[Column], wanted: frozenset[str]) -> None:
-        """wanted: the columns that rows hold. Raises UnsupportedError when one of those cannot be decoded."""
+        """Rows hold the wanted columns, width of them. Raises UnsupportedError when one cannot be decoded."""
         self.names = [column.name for column in columns]
         self._readers = [_reader(column, needed=column.name in wanted) for column in columns]
         self._wanted = wanted
+        self.width = len(wanted.intersection(self.names))
         self._plans: dict[bytes, list[tuple[int, str | None, Reader]]] = {}
 
     def rows(self, data: bytes, *present: bytes) -> Iterator[tuple[Row, ...]]:
@@ -137,7 +142,7 @@ def _reader(column: Column, *, needed: bool) -> Reader:
     """What reads a column. One that nobody needs is read as bytes where its text cannot be."""
     maker = _MAKERS.get(column.wire.type)
     if maker is None:
-        raise UnsupportedError(f"column {column.name} has a type that is not known ({column.wire.type})")
+        raise UnsupportedError(column.name, f"has a type that is not known ({column.wire.type})")
     try:
         return maker(column)
     except UnsupportedError:
