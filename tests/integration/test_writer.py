@@ -6,11 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-
 from conftest import Connect, Connection, one, rows
-from seqguard.sync.event import Batch
-from seqguard.sync.failure import LostStreamError, TransientError
-from seqguard.sync.writer import Writer
 from writing import (
     POSTS,
     STREAM,
@@ -24,6 +20,10 @@ from writing import (
     post,
     user,
 )
+
+from seqguard.sync.event import Batch
+from seqguard.sync.failure import LostStreamError, TransientError
+from seqguard.sync.writer import Writer
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from conftest import Connection, rows
+
 from seqguard.sync.event import Batch, Change, Position, Value
 from seqguard.sync.mapping import TableMapping
 

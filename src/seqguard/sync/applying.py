@@ -88,7 +88,7 @@ class Applier:
         """Apply a part as a whole, or nothing of it. Values that fit nowhere are found without trying."""
         import psycopg
 
-        fit, operations = self._encoded(part, pending)
+        fit, operations = self._encoded(pending.adopting(part), pending)
         operation = None
         done: Counter[str] = Counter()
         try:
@@ -113,7 +113,7 @@ class Applier:
         if self._defers:
             self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
-    def _encoded(self, part: list[Step], pending: Pending) -> tuple[list[Step], list[_Operation]]:
+    def _encoded(self, part: Sequence[Step], pending: Pending) -> tuple[Sequence[Step], list[_Operation]]:
         """The operations of a part, without the steps whose values do not fit: those become letters."""
         while True:
             try:
@@ -121,8 +121,8 @@ class Applier:
             except _BadStepsError as bad:
                 for step, error in bad.found:
                     pending.add(step.change, "dead", error.sqlstate, str(error), _UNFIT)
-                gone = {id(step) for step, _ in bad.found}
-                part = [step for step in part if id(step) not in gone]
+                gone = {id(step.change) for step, _ in bad.found}
+                part = [step for step in part if id(step.change) not in gone]
 
     def _operations(self, segment: Segment) -> Iterator[_Operation]:
         if isinstance(segment, Truncate):
@@ -212,9 +212,9 @@ def _split(part: list[Step], blamed: Step | None) -> list[list[Step]]:
     if blamed is None:
         middle = len(part) // 2
         return [part[:middle], part[middle:]]
-    place = next(index for index, step in enumerate(part) if step is blamed)
+    place = next(index for index, step in enumerate(part) if step.change is blamed.change)
     middle = (place + 1 + len(part)) // 2
-    return [part[:place], [blamed], part[place + 1 : middle], part[middle:]]
+    return [part[:place], [part[place]], part[place + 1 : middle], part[middle:]]
 
 
 def _has_deferrable(connection: pg.Connection, tables: Sequence[int]) -> bool:

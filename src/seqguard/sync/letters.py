@@ -78,6 +78,11 @@ def key_text(values: tuple[Value, ...]) -> str:
     return json.dumps([_tagged(value) for value in values])
 
 
+def read_key(text: str) -> tuple[Value, ...]:
+    """What key_text() wrote."""
+    return tuple(_plain(value) for value in json.loads(text))
+
+
 def change_of(
     table: str, before: str | None, after: str | None, stream: str, offset: Any, at: datetime | None
 ) -> Change:

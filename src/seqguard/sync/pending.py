@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seqguard.sync.letters import Letter, key_text
+from seqguard.sync.event import Change, Position
+from seqguard.sync.failure import BadValueError
+from seqguard.sync.letters import Letter, key_text, read_key
+from seqguard.sync.step import Delete, Rekey, Truncate, Upsert
+from seqguard.sync.translating import translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from seqguard.sync.event import Change, Row
+    from seqguard.sync.event import Row
     from seqguard.sync.letters import State
     from seqguard.sync.mapping import TableMapping
+    from seqguard.sync.step import Key, Step
 
     Place = tuple[str, str]
     """A source table and a key in it."""
@@ -58,20 +63,46 @@ class Pending:
         key, old_key = keys_of(change, self._mappings[change.table])
         index = self._place_of(change)
         letter = Letter(change, key, old_key, state, sqlstate, error, detail)
-        before = self._letters.get((change.table, key))
-        if before and before[1].id is not None and before[0] == index:
-            letter = replace(
-                letter,
-                id=before[1].id,
-                created=before[1].created,
-                attempts=before[1].attempts,
-                old_key=before[1].old_key,
-            )
-            self._untouched.discard(letter.id)
-        else:
-            self._remove(change.table, (key, old_key), index)
-        if before is None or before[0] <= index:
+        before, was = self._letters.get((change.table, key), (-2, None))
+        if before > index:
+            return
+        if was and before == index:
+            letter = replace(letter, id=was.id, old_key=was.old_key)
             self._letters[change.table, key] = (index, letter)
+            self._untouched.discard(was.id)
+            return
+        stands_as = self._stands_as(change.table, (key, old_key))
+        self._remove(change.table, (key, old_key), index)
+        self._letters[change.table, key] = (index, replace(letter, old_key=stands_as or old_key))
+
+    def _stands_as(self, table: str, keys: Iterable[str | None]) -> str | None:
+        """The key that a row still has in the target, because a change of its key was not applied."""
+        found = (self._letters.get((table, key)) for key in keys if key is not None)
+        return next((one[1].old_key for one in found if one and one[1].old_key), None)
+
+    def adopting(self, steps: Sequence[Step]) -> Sequence[Step]:
+        """The steps, with the changes of keys that earlier letters owe: each change carries the whole row."""
+        if not self._letters:
+            return steps
+        touched: set[Place] = set()
+        return [found for step in steps for found in self._adopting(step, touched)]
+
+    def _adopting(self, step: Step, touched: set[Place]) -> list[Step]:
+        table, mapping = step.change.table, step.table
+        if isinstance(step, Truncate):
+            return [step]
+        places = [(table, key) for key in keys_of(step.change, mapping) if key is not None]
+        index, letter = next((self._letters[p] for p in places if p in self._letters), (-1, None))
+        fresh = touched.isdisjoint(places)
+        touched.update(places)
+        if letter is None or not fresh or index > self._place_of(step.change):
+            return [step]
+        if letter.old_key is None:
+            return [_here(step)] if index == self._place_of(step.change) else [step]
+        if (table, letter.old_key) in touched - set(places):
+            return [step]
+        old_key = _target_key(letter.old_key, mapping)
+        return _from(old_key, step) if old_key else [step]
 
     def applied(self, changes: Iterable[Change]) -> None:
         """These changes are applied: older letters of their rows are no more."""
@@ -83,6 +114,14 @@ class Pending:
             else:
                 keys = keys_of(change, self._mappings[change.table])
                 self._remove(change.table, keys, self._place_of(change))
+                self._gone_or_new(change.table, keys, self._place_of(change))
+
+    def _gone_or_new(self, table: str, keys: Iterable[str | None], index: int) -> None:
+        """What stands under these keys is no longer the row of an earlier letter."""
+        for place, (older, letter) in self._letters.items():
+            if place[0] == table and letter.old_key in keys and letter.old_key and older <= index:
+                self._letters[place] = (older, replace(letter, old_key=None))
+                self._untouched.discard(letter.id)
 
     def _remove(self, table: str, keys: Iterable[str | None], index: int) -> None:
         for key in keys:
@@ -102,6 +141,29 @@ class Pending:
         if not self._order:
             self._order = {id(change): index for index, change in enumerate(self._changes)}
         return self._order.get(id(change), -1)
+
+
+def _here(step: Step) -> Step:
+    """A change of the key whose old row is another's by now."""
+    return Upsert(step.table, step.key, step.row, step.change) if isinstance(step, Rekey) else step
+
+
+def _from(old_key: Key, step: Upsert | Delete | Rekey) -> list[Step]:
+    """The step for a row that still has another key in the target."""
+    if isinstance(step, Delete):
+        return [Delete(step.table, old_key, step.change), step]
+    if step.key == old_key:
+        return [_here(step)]
+    return [Rekey(step.table, old_key, step.key, step.row, step.change)]
+
+
+def _target_key(key: str, mapping: TableMapping) -> Key | None:
+    row = dict(zip(mapping.key, read_key(key), strict=True))
+    try:
+        step = translate(Change(mapping.source, row, None, Position("", {})), mapping)
+    except BadValueError:
+        return None
+    return step.key if isinstance(step, Delete) else None
 
 
 def keys_of(change: Change, mapping: TableMapping) -> tuple[str, str | None]:

@@ -180,6 +180,20 @@ class Sink:
         """Delete the rows that are the source's."""
         return self._connection.execute(self.statements.empty).rowcount
 
+    def who_has(self, columns: Sequence[str]) -> sql.Composed:
+        """A query for the key of a row that has these values, its parameters."""
+        from psycopg import sql
+
+        conditions = (
+            sql.SQL("target.{} OPERATOR(pg_catalog.=) %s").format(pg.identifier(name)) for name in columns
+        )
+        return pg.template(
+            "sync/who_has",
+            table=_table(self),
+            key=_listed(self.mapping.target_key, "target"),
+            condition=sql.SQL(" AND ").join(conditions),
+        )
+
     def probe(self) -> None:
         """Run the statements with no rows: fails where the table as a whole is not what it was."""
         for statement in (self.statements.upsert, self.statements.delete):

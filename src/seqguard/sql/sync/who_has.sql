@@ -1,0 +1,3 @@
+-- The key of a row that has some values.
+-- Parameters: table; key; condition.
+SELECT {key} FROM {table} AS target WHERE {condition} LIMIT 1
