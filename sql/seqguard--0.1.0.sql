@@ -24,7 +24,7 @@ SET lock_timeout = '1min';
 DO $do$ BEGIN PERFORM pg_catalog.pg_advisory_lock(8317985137926545); END $do$;
 RESET lock_timeout;
 
--- The schema that holds everything seqguard installs. 0.1.0+dd695b0a7d35 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+0a7b24cff052 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -41,9 +41,23 @@ BEGIN
         -- an exception would not stop psql from running the rest with functions of a stranger
         RAISE WARNING 'schema seqguard belongs to another role: run this as that role';
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
+    ELSIF EXISTS (
+        SELECT FROM pg_catalog.pg_namespace AS n
+        CROSS JOIN LATERAL (
+            SELECT p.proowner AS oid FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = n.oid
+            UNION ALL
+            SELECT c.relowner FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid
+            UNION ALL
+            SELECT y.typowner FROM pg_catalog.pg_type AS y WHERE y.typnamespace = n.oid
+            UNION ALL
+            SELECT a.grantee FROM pg_catalog.aclexplode(n.nspacl) AS a WHERE a.privilege_type = 'CREATE') AS other
+        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = other.oid
+        WHERE n.nspname = 'seqguard' AND other.oid <> n.nspowner AND r.rolsuper IS NOT TRUE) THEN
+        RAISE WARNING 'others have objects in schema seqguard, or may create some: take them out first';
+        PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+dd695b0a7d35' THEN
+        IF old <> '0.1.0+0a7b24cff052' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -60,7 +74,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+dd695b0a7d35'$function$;
+AS $function$SELECT '0.1.0+0a7b24cff052'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -76,12 +90,13 @@ CREATE OR REPLACE VIEW seqguard.fed_columns AS
 -- tree, because nextval('name'::text) leaves no dependency behind.
 --
 -- furthest_query reads the value furthest along the sequence's direction, or NaN where
--- the column of another owner has got another type meanwhile, with casts of his; it is NULL where unjudged says why the column cannot be judged. state is an expression for
--- the sequence's last_value and is_called: reading the sequence as a relation takes
--- twice as long as the function that PostgreSQL 18 has for it.
+-- the column has got another type meanwhile, with casts of another owner's: of a table and
+-- schema of one's own that is not asked. It is NULL where unjudged says why the column cannot
+-- be judged. state is an expression for the sequence's last_value and is_called: reading the
+-- sequence as a relation takes twice as long as the function that PostgreSQL 18 has for it.
 WITH user_class AS (
     SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relowner, c.relispartition, c.relpages,
-           n.oid AS nspoid, n.nspname
+           n.oid AS nspoid, n.nspname, n.nspowner
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'f', 'v', 'S')
@@ -191,7 +206,7 @@ WITH user_class AS (
         SELECT CASE WHEN y.typtype = 'd' THEN y.typtypmod ELSE a.atttypmod END AS typmod) AS m
 ), fed AS (
     SELECT f.*, t.relname AS table_name, t.nspname AS table_schema, t.nspoid AS table_nspoid,
-           t.relkind, t.relowner AS table_owner, t.relpersistence AS table_persistence, t.relpages,
+           t.nspowner AS table_nspowner, t.relkind, t.relowner AS table_owner, t.relpersistence AS table_persistence, t.relpages,
            t.relname || CASE WHEN pg_catalog.count(*) OVER (PARTITION BY f.table_oid) > 1
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
@@ -206,6 +221,34 @@ WITH user_class AS (
         JOIN typed AS parent ON parent.table_oid = i.inhparent
             AND parent.sequence_oid = f.sequence_oid AND parent.attname = f.attname
         WHERE i.inhrelid = f.table_oid))
+), planner_runs AS (
+    -- Planning a query works out what is constant in the index expressions, partition keys and
+    -- extended statistics of its tables, with the rights of whoever asks: a table owner's way to
+    -- have a function of his run. Functions of superusers and of one's own are no matter.
+    SELECT r.oid AS table_oid, pg_catalog.min(pg_catalog.format('%I.%I', n.nspname, p.proname)) AS function,
+           -- making a trigger on a partitioned table works out its partition key
+           pg_catalog.bool_or(i.indrelid IS NULL AND e.stxrelid IS NULL) AS in_key
+    FROM pg_catalog.pg_proc AS p
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_roles AS o ON o.oid = p.proowner AND NOT o.rolsuper AND o.rolname <> current_user
+    CROSS JOIN LATERAL (
+        SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass AS classid, p.oid
+        UNION ALL
+        SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, q.oid
+        FROM pg_catalog.pg_operator AS q WHERE q.oprcode = p.oid
+    ) AS used
+    JOIN pg_catalog.pg_depend AS d ON d.refclassid = used.classid AND d.refobjid = used.oid
+    LEFT JOIN pg_catalog.pg_index AS i
+        ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.indexrelid = d.objid
+    LEFT JOIN pg_catalog.pg_statistic_ext AS e
+        ON d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND e.oid = d.objid
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(i.indrelid, e.stxrelid, d.objid) AS oid
+        UNION
+        SELECT pg_catalog.pg_partition_ancestors(COALESCE(i.indrelid, e.stxrelid, d.objid))
+    ) AS r
+    WHERE d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
+    GROUP BY r.oid
 ), guard AS (
     SELECT g.tgrelid, g.tgname, g.tgenabled, c.refobjsubid AS attnum, s.refobjid AS sequence_oid,
            pg_catalog.obj_description(g.oid, 'pg_trigger') AS comment
@@ -273,16 +316,20 @@ SELECT
                                f.attname, f.table_schema, f.table_name, current_user)
          WHEN pg_catalog.row_security_active(f.table_oid) THEN
              pg_catalog.format('ALTER ROLE %I BYPASSRLS', current_user)
+         WHEN planner_runs.function IS NOT NULL THEN
+             pg_catalog.format('planning a query on table %I.%I may run function %s: trust it, and run this as %I',
+                               f.table_schema, f.table_name, planner_runs.function,
+                               pg_catalog.pg_get_userbyid(f.table_owner))
     END AS column_unreadable,
     CASE WHEN f.table_oid IS NOT NULL AND u.unjudged IS NULL THEN pg_catalog.format(
-        CASE WHEN f.table_owner = me.oid THEN 'SELECT (' ELSE
+        CASE WHEN own.table THEN 'SELECT (' ELSE
             'SELECT CASE WHEN pg_catalog.pg_typeof((NULL::%4$I.%5$I).%2$I)::pg_catalog.oid = %7$s THEN (' END
         || CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
                     THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
                 WHEN f.number_pattern IS NULL  -- by their text, for float4::numeric keeps six digits
                     THEN 'SELECT (%1$s(%2$I))::text FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
                 ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END
-        || CASE WHEN f.table_owner = me.oid THEN ')::pg_catalog.numeric'
+        || CASE WHEN own.table THEN ')::pg_catalog.numeric'
                 ELSE ')::pg_catalog.numeric ELSE ''NaN'' END' END,
         CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
         f.attname,
@@ -315,14 +362,21 @@ JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = s.oid
 LEFT JOIN fed AS f ON f.sequence_oid = s.oid
 LEFT JOIN guard AS g
     ON g.tgrelid = f.table_oid AND g.attnum = f.attnum AND g.sequence_oid = s.oid
+LEFT JOIN planner_runs ON planner_runs.table_oid = f.table_oid
+CROSS JOIN LATERAL (
+    -- whoever owns the schema, or the database where that is its owner, can put another table there
+    SELECT f.table_owner = me.oid AND (f.table_nspowner = me.oid OR EXISTS (
+        SELECT FROM pg_catalog.pg_database AS b
+        WHERE b.datname = pg_catalog.current_database() AND b.datdba = me.oid
+          AND pg_catalog.pg_get_userbyid(f.table_nspowner) = 'pg_database_owner')) AS "table") AS own
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN f.table_oid IS NULL THEN NULL
         WHEN NOT f.parsed THEN 'cannot judge the default ' || f.expression
         WHEN f.relkind = 'v' THEN 'a view: judge the table behind it'
         WHEN f.kind <> 'identity' AND f.table_owner <> s.relowner
-             AND NOT pg_catalog.has_sequence_privilege(f.table_owner, s.oid, 'USAGE, UPDATE')
-            THEN pg_catalog.format('the owner of the table may not use the sequence: GRANT UPDATE ON SEQUENCE %I.%I TO %I',
+             AND NOT pg_catalog.has_sequence_privilege(f.table_owner, s.oid, 'UPDATE')
+            THEN pg_catalog.format('the owner of the table may not move the sequence: GRANT UPDATE ON SEQUENCE %I.%I TO %I',
                                    s.nspname, s.relname, pg_catalog.pg_get_userbyid(f.table_owner))
         WHEN f.type_name NOT IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8',
                                  'text', 'varchar', 'bpchar')
@@ -334,6 +388,9 @@ CROSS JOIN LATERAL (
         WHEN f.relkind = 'f' THEN 'a foreign table takes no guard'
         WHEN f.table_persistence = 't' THEN 'a temporary table takes no guard'
         WHEN q.seqcycle THEN 'a sequence that cycles takes no guard'
+        WHEN f.relkind = 'p' AND planner_runs.in_key THEN
+            pg_catalog.format('its partition key calls function %s: trust it, and run guard as %I',
+                              planner_runs.function, pg_catalog.pg_get_userbyid(f.table_owner))
     END AS unguardable) AS w
 WHERE s.relkind = 'S'
 ORDER BY s.nspname, s.relname, f.table_schema, f.table_name, f.attnum;
@@ -399,7 +456,8 @@ $function$;
 
 CREATE OR REPLACE FUNCTION seqguard.read_furthest(
     furthest_query text, increment bigint, OUT value numeric, OUT problem text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '1s' SET extra_float_digits = 1
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+SET row_security = off SET constraint_exclusion = off SET lock_timeout = '1s' SET extra_float_digits = 1
 AS $function$
 BEGIN
     PERFORM seqguard.refuse_views();
@@ -505,8 +563,9 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = named || ' was renamed meanwhile: run again';
     END IF;
     SELECT s.* INTO definition FROM pg_catalog.pg_sequence AS s WHERE s.seqrelid = moving;
-    EXECUTE pg_catalog.format('SELECT last_value + CASE WHEN is_called THEN %s::numeric ELSE 0 END FROM %s',
-                              definition.seqincrement, moving) INTO upcoming;
+    -- not FROM the sequence: by now its schema may have another name, and a view its own
+    upcoming := COALESCE(pg_catalog.pg_sequence_last_value(moving) + definition.seqincrement::pg_catalog.numeric,
+                         pg_catalog.nextval(moving));
     IF pg_catalog.sign(definition.seqincrement::numeric) * (target - upcoming) >= 0 THEN
         IF definition.seqcache > 1 THEN
             EXECUTE pg_catalog.format('ALTER SEQUENCE %s RESTART WITH %s', moving,
@@ -997,6 +1056,36 @@ REVOKE ALL ON SCHEMA seqguard FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA seqguard FROM PUBLIC;
 REVOKE ALL ON ALL PROCEDURES IN SCHEMA seqguard FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA seqguard FROM PUBLIC;
+
+-- Nor for those whom ALTER DEFAULT PRIVILEGES gives a part in whatever is made. What runs with the
+-- caller's own rights may be granted afterwards, and stays granted while it is not made anew.
+DO $do$
+DECLARE
+    takeback pg_catalog.text;
+BEGIN
+    FOR takeback IN
+        SELECT pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %I', p.oid::pg_catalog.regprocedure, r.rolname)
+        FROM pg_catalog.pg_proc AS p
+        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+        JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee AND r.oid <> p.proowner
+        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace AND p.prosecdef
+        UNION
+        SELECT pg_catalog.format('REVOKE ALL ON TABLE %s FROM %I', c.oid::pg_catalog.regclass, r.rolname)
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
+        JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee AND r.oid <> c.relowner
+        WHERE c.relnamespace = 'seqguard'::pg_catalog.regnamespace AND c.relkind = 'r'
+        UNION
+        SELECT pg_catalog.format('REVOKE CREATE ON SCHEMA seqguard FROM %I', r.rolname)
+        FROM pg_catalog.pg_namespace AS n
+        CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) AS a
+        JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee AND r.oid <> n.nspowner
+        WHERE n.nspname = 'seqguard' AND a.privilege_type = 'CREATE'
+    LOOP
+        EXECUTE takeback;
+    END LOOP;
+END
+$do$;
 
 -- Guard every table of this database, unless it is CREATE EXTENSION that runs this file.
 DO $do$

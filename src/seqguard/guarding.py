@@ -175,6 +175,11 @@ def install(connection: Connection, timeouts: pg.Timeouts = pg.Timeouts()) -> bo
     state = pg.installation(connection)
     if state.exists and not state.is_owner:
         raise SeqguardError(f"schema seqguard belongs to {state.owner}: run guard as that role")
+    if state.others:
+        raise SeqguardError(
+            f"schema seqguard holds objects of {state.others}, or lets that role create some:"
+            " take them out and REVOKE CREATE, or DROP SCHEMA seqguard CASCADE and guard again"
+        )
     if not state.exists and not state.may_create:
         raise SeqguardError(
             f"role {connection.info.user} may not create schema seqguard:"

@@ -35,6 +35,11 @@ _PINNED = {
     "quote_all_identifiers": "off",
     "extra_float_digits": "1",
 }
+_READING = {
+    "row_security": "off",
+    "restrict_nonsystem_relation_kind": "view",
+    "constraint_exclusion": "off",
+}
 _INSTALLERS = 8317985137926545
 """The advisory lock of those who install, the same as in sql/install/head.sql: `seqguard` as a number."""
 
@@ -70,6 +75,7 @@ class Installation:
     owner: str | None
     is_extension: bool
     may_create: bool
+    others: str | None
 
 
 def connect(conninfo: str) -> Connection:
@@ -213,6 +219,7 @@ def reading(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Curs
 
     row_security is off: a query that a policy would filter fails instead. Views are refused: a
     table may have given way to one meanwhile, and its functions would run with the reader's rights.
+    constraint_exclusion is off, for it makes the planner work out CHECK constraints.
     """
     from psycopg.rows import tuple_row
 
@@ -221,7 +228,7 @@ def reading(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Curs
         connection.transaction(force_rollback=True),
         connection.cursor(row_factory=tuple_row) as cursor,
     ):
-        _pin(cursor, timeouts, row_security="off", restrict_nonsystem_relation_kind="view")
+        _pin(cursor, timeouts, **_READING)
         yield cursor
 
 

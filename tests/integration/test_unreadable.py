@@ -107,7 +107,7 @@ def test_rows_hidden_by_a_policy_make_a_sequence_unreadable(
 def test_a_policy_that_is_forced_on_the_owner_makes_a_sequence_unreadable(
     db: Connection, reader: Connection, role: str
 ) -> None:
-    db.execute(f"ALTER TABLE data.t OWNER TO {role}; GRANT USAGE ON SEQUENCE counters.s TO {role}".encode())
+    db.execute(f"ALTER TABLE data.t OWNER TO {role}; GRANT UPDATE ON SEQUENCE counters.s TO {role}".encode())
     db.execute("ALTER TABLE data.t ENABLE ROW LEVEL SECURITY; ALTER TABLE data.t FORCE ROW LEVEL SECURITY")
     assert statuses(reader)["counters.s"] == "unreadable"
 

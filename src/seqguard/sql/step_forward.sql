@@ -1,10 +1,11 @@
 -- Draw the values of a sequence up to a last_value. Each draw is atomic and none goes
 -- back; a sequence that is already there draws nothing. pg_sequence_last_value reads
 -- under the sequence's own lock: SELECT may for an instant see it up to 32 values ahead,
--- while nextval writes its log.
+-- while nextval writes its log. Nothing is read FROM the sequence: a view that has taken its
+-- name would run functions of its owner's.
 --
--- Parameters: sequence; its name as a literal; its increment; target, on its grid.
+-- Parameters: the sequence's name as a literal; its increment; first, the value to start from
+-- when it has never been used; target, on its grid.
 SELECT pg_catalog.max(pg_catalog.nextval({name}))
-FROM {sequence} AS s,
-     pg_catalog.generate_series(COALESCE(pg_catalog.pg_sequence_last_value({name}) + {increment}, s.last_value),
+FROM pg_catalog.generate_series(COALESCE(pg_catalog.pg_sequence_last_value({name}) + {increment}, {first}),
                                 {target}::pg_catalog.int8, {increment}::pg_catalog.int8)

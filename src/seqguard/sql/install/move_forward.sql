@@ -25,8 +25,9 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = named || ' was renamed meanwhile: run again';
     END IF;
     SELECT s.* INTO definition FROM pg_catalog.pg_sequence AS s WHERE s.seqrelid = moving;
-    EXECUTE pg_catalog.format('SELECT last_value + CASE WHEN is_called THEN %s::numeric ELSE 0 END FROM %s',
-                              definition.seqincrement, moving) INTO upcoming;
+    -- not FROM the sequence: by now its schema may have another name, and a view its own
+    upcoming := COALESCE(pg_catalog.pg_sequence_last_value(moving) + definition.seqincrement::pg_catalog.numeric,
+                         pg_catalog.nextval(moving));
     IF pg_catalog.sign(definition.seqincrement::numeric) * (target - upcoming) >= 0 THEN
         IF definition.seqcache > 1 THEN
             EXECUTE pg_catalog.format('ALTER SEQUENCE %s RESTART WITH %s', moving,

@@ -15,6 +15,20 @@ BEGIN
         -- an exception would not stop psql from running the rest with functions of a stranger
         RAISE WARNING 'schema seqguard belongs to another role: run this as that role';
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
+    ELSIF EXISTS (
+        SELECT FROM pg_catalog.pg_namespace AS n
+        CROSS JOIN LATERAL (
+            SELECT p.proowner AS oid FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = n.oid
+            UNION ALL
+            SELECT c.relowner FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid
+            UNION ALL
+            SELECT y.typowner FROM pg_catalog.pg_type AS y WHERE y.typnamespace = n.oid
+            UNION ALL
+            SELECT a.grantee FROM pg_catalog.aclexplode(n.nspacl) AS a WHERE a.privilege_type = 'CREATE') AS other
+        LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = other.oid
+        WHERE n.nspname = 'seqguard' AND other.oid <> n.nspowner AND r.rolsuper IS NOT TRUE) THEN
+        RAISE WARNING 'others have objects in schema seqguard, or may create some: take them out first';
+        PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
         IF old <> '{version}' THEN
