@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from load import called, inserts_at_once, machine, prepare
+from load import called, inserts_at_once, machine, prepare, version
 
 import seqguard
 from seqguard.demo.server import Server, embedded_binaries, standby, throwaway
@@ -45,7 +45,6 @@ SETTINGS = {
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
-    "recovery_init_sync_method": "syncfs",  # quicker, where all files were just written
     "checkpoint_timeout": "30s",
     "max_wal_size": "64MB",
     "max_connections": "50",
@@ -218,15 +217,29 @@ def values(connection: Connection, query: str, *parameters: Any) -> list[int]:
     return [row[0] for row in connection.execute(query.encode(), parameters or None).fetchall()]
 
 
-def rounds(situation: str, guard: str, count: int, load: tuple[float, float] = (0.3, 1.5)) -> Iterator[Round]:
+def rounds(
+    situation: str,
+    guard: str,
+    count: int,
+    *,
+    load: tuple[float, float] = (0.3, 1.5),
+    binaries: Path | None = None,
+) -> Iterator[Round]:
     """So many rounds on one server, each after load for a random time within bounds."""
-    with throwaway(embedded_binaries(), SITUATIONS[situation]) as server:
+    binaries = binaries or embedded_binaries()
+    with throwaway(binaries, settings(situation, binaries)) as server:
         for number in range(count):
             if situation == "promote" or not number:
                 with psycopg.connect(server.conninfo(), autocommit=True) as connection:
                     prepare(connection, guard, "far")
             work = promoted if situation == "promote" else killed
             yield work(server, random.uniform(*load))
+
+
+def settings(situation: str, binaries: Path) -> dict[str, str]:
+    """The server's; from 14 on recovery need not write every file to disk one by one."""
+    quick = {"recovery_init_sync_method": "syncfs"} if version(binaries) >= "14" else {}
+    return {**SITUATIONS[situation], **quick}
 
 
 def failures(situation: str, done: list[Round]) -> list[str]:

@@ -291,11 +291,16 @@ def inserts_at_once(connection: Connection, wanted: int) -> list[int]:
     return given
 
 
+def version(binaries: Path) -> str:
+    """The version of the server in a bin folder, such as 18.6."""
+    command = [str(binaries / "postgres"), "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[2]
+
+
 def machine() -> str:
     """What this runs on."""
-    binary = str(embedded_binaries() / "postgres")
-    version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
-    return f"PostgreSQL {version.split()[-1]}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    server = version(embedded_binaries())
+    return f"PostgreSQL {server}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
 def called(connection: Connection, statement: str, *parameters: Any) -> dict[str, Any]:

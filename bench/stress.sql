@@ -75,8 +75,8 @@ BEGIN
         WHEN 'x-multi' THEN
             INSERT INTO t (id, kind) SELECT i, op FROM stress.ids(ahead, low, count) AS i;
         WHEN 'x-upsert' THEN
-            INSERT INTO t (id, kind) VALUES (low, op) ON CONFLICT (id) DO UPDATE SET kind = EXCLUDED.kind;
-            INSERT INTO t (id, kind) VALUES (low, op) ON CONFLICT (id) DO UPDATE SET kind = EXCLUDED.kind;
+            INSERT INTO t (id, kind) VALUES (low, op) ON CONFLICT (id) DO UPDATE SET key = EXCLUDED.key;
+            INSERT INTO t (id, kind) VALUES (low, op) ON CONFLICT (id) DO UPDATE SET key = EXCLUDED.key;
         WHEN 'x-savepoint' THEN
             BEGIN
                 INSERT INTO t (id, kind) VALUES (low, op);
