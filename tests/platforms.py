@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -12,14 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
+
+from seqguard.demo import mariadb as mariadb_server
+from seqguard.demo.server import Server, embedded_binaries, throwaway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from seqguard.demo.mariadb import MariaDB
-    from seqguard.demo.server import Server
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "legacy-revamp"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "legacy-revamp"
 PROGRAM = Path(sys.executable).with_name("seqguard")
 
 # The same rows on both sides, in the target's terms. What the legacy side has of its own is left out.
@@ -74,6 +78,10 @@ class Worker:
         """Ask it to stop; its exit code."""
         self.process.terminate()
         return self.process.wait(10)
+
+    def until_reading(self) -> None:
+        """Until it has connected to both ends."""
+        until(lambda: "reading" in self.logged(), "the worker reads")
 
     def logged(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -172,7 +180,29 @@ class World:
             for statement in _ORDINARY:
                 assert connection.execute(statement.encode()).rowcount == 1
 
-    def assert_no_dead_letters(self) -> None:
+    def fill(self, count: int) -> None:
+        """Users with ids from 1001 on."""
+        self.change(
+            "INSERT INTO revamp_users (id, user_name, email_address)"
+            f" SELECT 1000 + seq, concat('user ', seq), concat(seq, '@example.com') FROM seq_1_to_{count}"
+        )
+
+    def count_target(self) -> int:
+        """How many users are there that the service brought."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM legacy_users WHERE source = 'sync_service'"
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def is_waiting_for_a_lock(self) -> bool:
+        """Whether some session waits for a lock in the target."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            row = connection.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)").fetchone()
+        return row == (True,)
+
+    def assert_no_letters(self) -> None:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             letters = connection.execute("SELECT * FROM seqguard_sync.dead_letters").fetchall()
         assert letters == []
@@ -202,7 +232,7 @@ def load_legacy(server: Server, database: str) -> None:
         admin.execute(f"CREATE DATABASE {database}".encode())
     script = EXAMPLE / "databases" / "postgres" / "schema.sql"
     command: list[str | Path] = [
-        server.binaries / "psql",
+        embedded_binaries() / "psql",
         "-X",
         "-q",
         "-d",
@@ -211,3 +241,37 @@ def load_legacy(server: Server, database: str) -> None:
         script,
     ]
     subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def stoppable_mariadb() -> Iterator[MariaDB]:
+    """A server that a test may stop and start again."""
+    with mariadb_server.throwaway() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stoppable_postgres() -> Iterator[Server]:
+    """The same, with the legacy platform in database legacy, to be cloned."""
+    from conftest import binaries
+
+    with throwaway(binaries()) as running:
+        load_legacy(running, "legacy")
+        yield running
+
+
+@pytest.fixture
+def world(stoppable_mariadb: MariaDB, stoppable_postgres: Server, tmp_path: Path) -> Iterator[World]:
+    """Both platforms, guarded, and the mapping between them; what runs in it is ended."""
+    name = f"world_{secrets.token_hex(4)}"
+    load_schema(stoppable_mariadb, name)
+    with psycopg.connect(stoppable_postgres.conninfo(), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE legacy".encode())
+    made = World(stoppable_mariadb, name, stoppable_postgres.conninfo(name), tmp_path)
+    made.write_mapping()
+    yield made
+    made.end()
+    with psycopg.connect(stoppable_postgres.conninfo(), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with closing(stoppable_mariadb.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name}")

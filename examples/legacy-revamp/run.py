@@ -8,6 +8,7 @@ pip install 'seqguard[demo,sync]'. The servers are throwaway ones: nothing is le
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -38,6 +39,7 @@ ECHO = (
     "INSERT INTO revamp_users (id, user_name, email_address, source)"
     " VALUES (101, 'ordinary', 'ordinary@test.com', 'sync_service')"
 )
+AFTER = "UPDATE revamp_users SET mobile = '+1 202 555 0106' WHERE id = 6"
 USERS = "SELECT id, username, email, full_name, status, source FROM legacy_users ORDER BY id"
 IS_THERE = "SELECT count(*) FROM legacy_users WHERE id = 100 AND status = '{}'"
 
@@ -57,19 +59,20 @@ def main() -> int:
 
 def point_clients_at(postgres: server.Server, mysql: mariadb.MariaDB) -> None:
     """As one would in a shell, so that the example's files serve as they are."""
+    (mysql.folder / ".my.cnf").write_text(Path(mysql.option_file).read_text())
     programs = [str(Path(sys.executable).parent), str(postgres.binaries), os.environ["PATH"]]
     os.environ.update(
         PATH=os.pathsep.join(programs), PSQLRC=os.devnull,
         PGHOST=str(postgres.folder), PGUSER="postgres", PGDATABASE="postgres",
-        MYSQL_UNIX_PORT=str(mysql.folder / "socket"), MYSQL_USER="root",
+        HOME=str(mysql.folder),
     )  # fmt: skip
 
 
 def set_up() -> None:
     """The two databases, from the example's files."""
     title("Two platforms: MariaDB with revamp_db, PostgreSQL with legacy_db")
-    shell("mariadb", "-u", "root", "-e", "CREATE DATABASE revamp_db")
-    shell("mariadb", "-u", "root", "revamp_db", "-e", "source databases/mysql/schema.sql")
+    shell("mariadb", "-e", "CREATE DATABASE revamp_db")
+    shell("mariadb", "revamp_db", "-e", "source databases/mysql/schema.sql")
     shell("createdb", "legacy_db")
     os.environ["PGDATABASE"] = "legacy_db"
     shell("psql", "-q", "-f", "databases/postgres/schema.sql")
@@ -96,6 +99,8 @@ def tell() -> None:
         follow(IS_THERE.format("suspended"), "0")
         title("Nothing echoes: the ordinary row comes back, marked sync_service, and is not taken")
         revamp(ECHO)
+        revamp(AFTER)
+        follow("SELECT count(*) FROM legacy_users WHERE phone_number = '+1 202 555 0106'", "1")
         psql(USERS)
         shell("seqguard", "sync", "status", "sync.toml")
     title("Every sequence is right")
@@ -106,7 +111,7 @@ def tell() -> None:
 def service() -> Iterator[None]:
     """`seqguard sync run`, stopped with SIGTERM at the end."""
     command = ["seqguard", "sync", "run", "sync.toml"]
-    print(f"$ {shlex.join(command)} &", flush=True)
+    print("$", *command, "&", flush=True)
     with subprocess.Popen(command, cwd=HERE) as process:
         try:
             yield
@@ -119,7 +124,7 @@ def service() -> Iterator[None]:
 
 def revamp(statement: str) -> None:
     """A statement on the revamped platform."""
-    shell("mariadb", "-u", "root", "revamp_db", "-e", statement)
+    shell("mariadb", "revamp_db", "-e", statement)
 
 
 def psql(statement: str) -> None:
@@ -145,12 +150,17 @@ def title(text: str) -> None:
 
 def shell(*command: str) -> None:
     """Run a command, shown as one would type it; stop when it fails."""
-    print(f"$ {shlex.join(command)}", flush=True)
+    print("$", *map(quoted, command), flush=True)
     if shutil.which(command[0]) is None:
         sys.exit(f"{command[0]} is not installed")
     code = subprocess.call(command, cwd=HERE)
     if code:
         sys.exit(code)
+
+
+def quoted(word: str) -> str:
+    """A word as one would type it: SQL holds single quotes, and reads best in double ones."""
+    return f'"{word}"' if "'" in word and not re.search(r'["$`\\!]', word) else shlex.quote(word)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,18 @@ def unguarded(result: Sequence[Guard]) -> str:
     return "\n".join([*lines, f"{_counted(sum(not g.problem for g in result), 'guard')} removed."])
 
 
+def plain(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, right: tuple[int, ...] = ()) -> list[str]:
+    """Lines of a table without colours; no line when there is no row."""
+    return _table(head, rows, right=right, status=0)
+
+
+def streams(rows: Sequence[tuple[str, ...]], letters: Sequence[str]) -> str:
+    """How far each stream of a sync has come: name, position, lag, backlog, changes, rate; and its letters."""
+    head = ("stream", "position", "behind", "waiting", "changes", "per second")
+    lines = plain(head, rows, right=(2, 3, 4, 5))
+    return "\n".join([*lines, f"letters: {', '.join(letters) or 'none'}"])
+
+
 def _columns(sequence: SequenceReport) -> str:
     first, *others = [f"{c.table}.{c.column}" for c in sequence.columns] or ["(no column)"]
     return f"{first} and {len(others)} more" if others else first

@@ -25,8 +25,10 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._events = self._counter("events", "Changes of rows that were applied.", "table")
         self._dead = self._counter("dead_letters", "Changes put aside as dead letters.", "table")
+        self._rows = self._counter("rows", "Rows written in the target, after netting.", "operation")
         self._batches = self._counter("batches", "Batches that were committed in the target.")
         self._retries = self._counter("retries", "Starts anew after an error that passes.")
+        self._stopped = self._gauge("stopped_tables", "Source tables that are not written any more.")
         self._seconds = Histogram(
             "seqguard_sync_batch_duration_seconds",
             "Time from having read a batch to its commit.",
@@ -61,6 +63,11 @@ class Metrics:
         """Changes of a source table were applied."""
         self._events.labels(table).inc(count)
 
+    def rows(self, upserts: int, deletes: int) -> None:
+        """Rows were written."""
+        self._rows.labels("upsert").inc(upserts)
+        self._rows.labels("delete").inc(deletes)
+
     def dead(self, table: str, count: int) -> None:
         """Changes of a source table became dead letters."""
         self._dead.labels(table).inc(count)
@@ -76,6 +83,10 @@ class Metrics:
     def retry(self) -> None:
         """The worker starts anew."""
         self._retries.inc()
+
+    def stopped(self, tables: int) -> None:
+        """So many source tables are stopped."""
+        self._stopped.set(tables)
 
     def position(self, stream: str, offset: Offset) -> None:
         """The numbers in an offset: a place in a file, an offset in a partition."""

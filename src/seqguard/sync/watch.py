@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from structlog.typing import FilteringBoundLogger
 
     from seqguard.sync.event import Batch
     from seqguard.sync.failure import TransientError
     from seqguard.sync.metrics import Metrics
-    from seqguard.sync.worker import Applied
+    from seqguard.sync.writer import Applied
 
 EVERY = 10.0
 """Seconds between two lines that say how it goes."""
@@ -38,24 +40,34 @@ class Reporter:
 
     def applied(self, batch: Batch, applied: Applied, seconds: float) -> None:
         """A batch was committed."""
-        for stream, offset in batch.positions.items():
-            self._metrics.position(stream, offset)
+        self._count(batch, applied, seconds)
         for table, count in applied.dead.items():
-            self._metrics.dead(table, count)
             self._logger.warning("dead letters", table=table, count=count)
-        for table, count in applied.events.items():
-            self._metrics.events(table, count)
-            self._events += count
-        self._tell_stopped(batch)
-        if batch.changes:
-            self._at = batch.changes[-1].at
-            self._metrics.applied(seconds, self._at)
+        for table, count in applied.waiting.items():
+            self._logger.info("waiting for the rows that they reference", table=table, count=count)
+        for sequence, why in applied.sequences.items():
+            self._logger.warning("sequence not moved", sequence=sequence, why=why)
 
-    def _tell_stopped(self, batch: Batch) -> None:
-        for table, why in batch.stopped.items():
+    def stopped(self, tables: Mapping[str, str]) -> None:
+        """These source tables are not written any more, and why; the others go on."""
+        for table, why in tables.items():
             if self._stopped.get(table) != why:
                 self._stopped[table] = why
                 self._logger.error("table stopped", table=table, why=why)
+        self._metrics.stopped(len(tables))
+
+    def _count(self, batch: Batch, applied: Applied, seconds: float) -> None:
+        for stream, offset in batch.positions.items():
+            self._metrics.position(stream, offset)
+        for table, count in applied.changes.items():
+            self._metrics.events(table, count)
+            self._events += count
+        for table, count in applied.dead.items():
+            self._metrics.dead(table, count)
+        self._metrics.rows(applied.upserts, applied.deletes)
+        if batch.changes:
+            self._at = batch.changes[-1].at
+            self._metrics.applied(seconds, self._at)
 
     def looked(self, lag: int | None, *, idle: bool) -> None:
         """The source says how much waits there."""

@@ -12,39 +12,15 @@ from seqguard.sync.failure import TransientError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from seqguard.sync.event import Batch, Offset
+    from seqguard.sync.event import Batch
     from seqguard.sync.source import Source
+    from seqguard.sync.writer import Applied, Writer
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 POLL_SECONDS = 1.0
 """How long a poll may wait for changes: no longer than a stop may take."""
-
-
-class Applied(Protocol):
-    """What became of a batch."""
-
-    @property
-    def events(self) -> Mapping[str, int]:
-        """How many changes of each source table were applied."""
-
-    @property
-    def dead(self) -> Mapping[str, int]:
-        """How many became dead letters."""
-
-
-class Writer(Protocol):
-    """What the worker asks of the target."""
-
-    def stored(self, stream: str) -> Offset | None:
-        """Where a stream stood when the target last committed."""
-
-    def apply(self, batch: Batch) -> Applied:
-        """Bring a batch and its positions into the target, in one transaction."""
-
-    def close(self) -> None:
-        """Let go of the connection. May be called twice."""
 
 
 class Watch(Protocol):
@@ -55,6 +31,9 @@ class Watch(Protocol):
 
     def applied(self, batch: Batch, applied: Applied, seconds: float) -> None:
         """A batch was committed."""
+
+    def stopped(self, tables: Mapping[str, str]) -> None:
+        """These source tables are not written any more, and why."""
 
     def looked(self, lag: int | None, *, idle: bool) -> None:
         """The source says how much waits there."""
@@ -76,7 +55,7 @@ class Worker:
     """Runs until stop is set, or until nothing is left when that is asked for."""
 
     source: Source
-    open_writer: Callable[[], Writer]
+    writer: Writer
     watch: Watch
     stop: threading.Event
     limits: Limits = Limits()
@@ -102,22 +81,23 @@ class Worker:
 
     def _session(self) -> bool:
         """From the stored position until the stop, an error, or, when asked for, the end."""
-        with closing(self.open_writer()) as writer, closing(self.source):
-            self.source.start(writer.stored)
+        with closing(self.writer), closing(self.source):
+            self.source.start(self.writer.stored)
             self.watch.started()
             while not self.stop.is_set():
-                if self._turn(writer) and self.limits.until_caught_up:
+                if self._turn() and self.limits.until_caught_up:
                     return True
         return False
 
-    def _turn(self, writer: Writer) -> bool:
+    def _turn(self) -> bool:
         """Take what is there to the target; return whether nothing is left."""
         batch = self.source.poll(self.limits.batch_size, POLL_SECONDS)
         began = time.monotonic()
-        applied = writer.apply(batch)
+        applied = self.writer.apply(batch)
         self.source.committed(batch.positions)
         self._failures = 0
         self.watch.applied(batch, applied, time.monotonic() - began)
+        self.watch.stopped(self.writer.stopped)
         lag = self.source.lag()
         self.watch.looked(lag, idle=not batch.changes)
         return not batch.changes and lag == 0

@@ -3,7 +3,10 @@
 import click
 
 from seqguard.cli.sync.check import check
+from seqguard.cli.sync.dead_letters import dead_letters
 from seqguard.cli.sync.init import init
+from seqguard.cli.sync.run import run
+from seqguard.cli.sync.status import status
 
 
 @click.group(short_help="Rows from MySQL into PostgreSQL, with their own ids.")
@@ -14,5 +17,5 @@ def sync() -> None:
     """
 
 
-for _command in (init, check):
+for _command in (init, check, run, status, dead_letters):
     sync.add_command(_command)

@@ -1,0 +1,64 @@
+"""seqguard sync status."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from seqguard.cli.common import Duration, formatted
+
+if TYPE_CHECKING:
+    from seqguard.sync.status import Status, Stream
+
+
+@click.command(short_help="How far it has come, and what waits.")
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option(
+    "--measure",
+    type=Duration(),
+    default="1s",
+    show_default=True,
+    help="Count changes for so long to tell the rate; 0 leaves it out.",
+)
+@formatted("table", "json")
+@click.pass_context
+def status(context: click.Context, file: str, measure: int, output: str) -> None:
+    """Show how far the sync of FILE has come: positions, lag, rate, dead letters.
+
+    Writes nothing, and does not need the worker. Exit code 0 when all is well, 1 when there are dead letters
+    or nothing was ever committed.
+    """
+    from seqguard.sync import config
+    from seqguard.sync.status import status as look
+
+    found = look(config.load(file), measure / 1000)
+    click.echo(_json(found) if output == "json" else _table(found))
+    context.exit(1 if found.dead or not found.streams else 0)
+
+
+def _json(found: Status) -> str:
+    return json.dumps({**asdict(found), "dead": found.dead}, indent=2, ensure_ascii=False, default=str)
+
+
+def _table(found: Status) -> str:
+    from seqguard.render import as_table
+
+    if not found.streams:
+        return f"{found.name}: never committed anything: start it with seqguard sync run"
+    letters = [
+        f"{table}: {count} {state}"
+        for table, states in found.letters.items()
+        for state, count in states.items()
+    ]
+    return as_table.streams([_row(stream, found.unit) for stream in found.streams], letters)
+
+
+def _row(stream: Stream, unit: str) -> tuple[str, ...]:
+    place = " ".join(f"{part}={value}" for part, value in stream.position.items())
+    behind = "?" if stream.lag_seconds is None else f"{stream.lag_seconds:.1f} s"
+    waiting = "?" if stream.waiting is None else f"{stream.waiting} {unit}"
+    rate = "" if stream.per_second is None else f"{stream.per_second:.0f}"
+    return stream.stream, place, behind, waiting, str(stream.applied), rate

@@ -1,0 +1,42 @@
+"""A worker that is asked to stop does so in good order, within seconds."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from platforms import until
+
+if TYPE_CHECKING:
+    from platforms import World
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_mid_snapshot_stops_it_with_exit_code_0(world: World, number: signal.Signals) -> None:
+    world.fill(60_000)
+    worker = world.start("--batch-size", "500")
+    until(world.count_target, "the snapshot has begun")
+    began = time.monotonic()
+    worker.process.send_signal(number)
+    assert worker.process.wait(10) == 0, worker.logged()
+    assert time.monotonic() - began < 3
+    assert 0 < world.count_target() < 60_000
+    world.catch_up()
+    world.assert_equal()
+
+
+def test_a_batch_that_waits_for_a_lock_is_cut_off_and_rolled_back(world: World) -> None:
+    world.catch_up()
+    worker = world.start()
+    until(lambda: "caught up" in worker.logged(), "the worker is idle")
+    with psycopg.connect(world.dsn) as other:
+        other.execute("LOCK TABLE legacy_users IN ACCESS EXCLUSIVE MODE")
+        world.change("UPDATE revamp_users SET display_name = 'late' WHERE id = 5")
+        until(world.is_waiting_for_a_lock, "the worker waits")
+        worker.process.terminate()
+        assert worker.process.wait(15) == 128 + signal.SIGTERM
+    world.catch_up()
+    world.assert_equal()
