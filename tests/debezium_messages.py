@@ -102,7 +102,7 @@ class Connector:
             "thread": 7,
             "query": None,
         } | source
-        payload = {"before": before, "after": after, "source": origin, "transaction": None, "op": op}
+        payload: Row = {"before": before, "after": after, "source": origin, "transaction": None, "op": op}
         payload |= {"ts_ms": 1714979289456, "ts_us": 1714979289456789, "ts_ns": 1714979289456789123}
         return self._message(self._envelope_schema(), payload)
 

@@ -26,7 +26,7 @@ _HEARTBEAT = {"ts_ms"}
 _SCHEMA_CHANGE = {"databaseName", "ddl"}
 _TRANSACTION = {"status", "id", "event_count"}
 _UNAVAILABLE = ("__debezium_unavailable_value", "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==")
-_UNAVAILABLE_BYTES = tuple(text.encode() for text in _UNAVAILABLE)
+_UNAVAILABLE_TEXT, _UNAVAILABLE_BASE64 = (text.encode() for text in _UNAVAILABLE)
 
 
 class MalformedError(Exception):
@@ -250,7 +250,7 @@ def _is_service(payload: Mapping[str, Any]) -> bool:
 def _written(message: Message, columns: Columns, schema: Schema | None, part: str, values: Any) -> Row:
     """The row after the change."""
     assert message.value is not None
-    if any(text in message.value for text in _UNAVAILABLE_BYTES):
+    if _UNAVAILABLE_TEXT in message.value or _UNAVAILABLE_BASE64 in message.value:
         _refuse_unavailable(columns, values)
     return columns.row(schema, part, values)
 
