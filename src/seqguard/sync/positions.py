@@ -40,6 +40,11 @@ def install(connection: pg.Connection) -> None:
         raise _not_allowed(connection, error) from None
 
 
+def is_installed(connection: pg.Connection) -> bool:
+    """Whether schema seqguard_sync is there."""
+    return bool(row(connection, pg.template("sync/sync_version"))[0])
+
+
 def _version(connection: pg.Connection) -> int:
     """Which version of the schema is there, 0 for none.
 

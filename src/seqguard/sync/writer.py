@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from seqguard import pg
 from seqguard.errors import SeqguardError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from seqguard.sync.letters import Letter, State
     from seqguard.sync.mapping import TableMapping
     from seqguard.sync.step import Step
+
+T = TypeVar("T")
 
 _STOPPED = "the table is stopped: put right what the error says, start again, and retry these letters"
 _UNFIT = "the value does not go into the target: change the mapping or the row at the source"
@@ -51,7 +54,7 @@ class Applied:
 
     changes: by source table, how many there were. upserts and deletes: rows that were written.
     waiting, dead and stopped: by source table, new letters. retried: letters that were applied at last.
-    sequences: what could not be moved, and why.
+    tables: by source table that has been stopped now, why. sequences: what could not be moved, and why.
     """
 
     changes: Mapping[str, int] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class Applied:
     dead: Mapping[str, int] = field(default_factory=dict)
     stopped: Mapping[str, int] = field(default_factory=dict)
     retried: int = 0
+    tables: Mapping[str, str] = field(default_factory=dict)
     sequences: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,6 +88,7 @@ class Writer:
         self._next_retry = 0.0
         self.stopped: dict[str, str] = {}
         """By source table, why it is stopped: its changes become letters."""
+        self._told: set[str] = set()
 
     def stored(self, stream: str) -> Offset | None:
         """Where the target stands in a stream, None when nowhere. From here on this writer moves it.
@@ -102,16 +107,31 @@ class Writer:
         """
         for table, reason in batch.stopped.items():
             self.stopped.setdefault(table, reason)
+        return self._attempted(partial(self._apply, batch))
+
+    def _attempted(self, attempt: Callable[[], T]) -> T:
+        """Do something; where a table is not as it was, read the tables and do it again."""
         refreshed: set[str] = set()
         while True:
             try:
                 with telling_transient():
-                    return self._apply(batch)
+                    return attempt()
             except StaleTableError as stale:
                 self._renew(stale, refreshed)
             except TransientError:
                 self._close_if_lost()
                 raise
+
+    def retry(self, ids: Sequence[int]) -> int:
+        """Try these letters again, in the order of their ids; returns how many were applied.
+
+        Raises TransientError when the target cannot be reached or is busy.
+        """
+        applied = 0
+        ids = sorted(ids)
+        for start in range(0, len(ids), _MOST_AT_ONCE):
+            applied += self._attempted(partial(self._retry_ids, ids[start : start + _MOST_AT_ONCE]))
+        return applied
 
     def close(self) -> None:
         """Let go of the connection. May be called twice."""
@@ -161,7 +181,9 @@ class Writer:
             result = self._write(session, batch)
             self._positions.settle(batch.positions)
         retried = self._retry_due(session)
-        return replace(result, retried=retried)
+        told, self._told = self._told, set(self.stopped)
+        tables = {table: reason for table, reason in self.stopped.items() if table not in told}
+        return replace(result, retried=retried, tables=tables)
 
     def _write(self, session: _Session, batch: Batch) -> Applied:
         work = _translated(batch.changes, self._mappings, self.stopped)
@@ -214,12 +236,18 @@ class Writer:
             letters = self._letters.due(session.connection, _MOST_AT_ONCE)
             return self._retry(session, letters)
 
+    def _retry_ids(self, ids: Sequence[int]) -> int:
+        session = self._open()
+        with session.connection.transaction():
+            return self._retry(session, self._letters.by_id(session.connection, ids))
+
     def _retry(self, session: _Session, letters: Sequence[Letter]) -> int:
         changes = [letter.change for letter in letters]
         work = _translated(changes, self._mappings, self.stopped)
         pending = Pending(self._mappings, changes)
         for letter in letters:
             pending.load(letter)
+        session.sequences.advance(session.connection, work.steps)
         _settled(session, work, pending)
         self._store(session.connection, pending)
         return len(pending.replaced)
