@@ -84,13 +84,19 @@ class MariaDB:
         deadline = time.monotonic() + _SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             try:
+                self._knock()
                 self.connect().close()
-            except SeqguardError:
+            except (OSError, SeqguardError):
                 time.sleep(0.05)
             else:
                 return
         self.kill()
         raise SeqguardError(f"MariaDB does not start: {_tail(self.folder / 'log')}")
+
+    def _knock(self) -> None:
+        """Raise OSError when nobody listens; the driver would then leave its socket open."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(self.folder / "socket"))
 
     def stop(self) -> None:
         """Stop the server in good order; it may be started again."""
