@@ -134,11 +134,20 @@ EXPLICIT = ("x-single", "x-multi", "x-rollback", "x-savepoint", "x-open", "x-ups
 
 
 class Load:
-    """One run of so many sessions against a prepared table, until so many ordinary inserts or seconds."""
+    """One run of so many sessions against a prepared table, until it is enough or time is up."""
 
-    def __init__(self, dsn: str, guard: str, mode: str, sessions: int, *, inserts: int, seconds: float) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        guard: str,
+        mode: str,
+        sessions: int,
+        *,
+        enough: Callable[[Outcome], bool],
+        seconds: float,
+    ) -> None:
         self.dsn, self.guard, self.mode = dsn, guard, mode
-        self.inserts, self.seconds = inserts, seconds
+        self.enough, self.seconds = enough, seconds
         self.outcome = Outcome()
         self.lock = threading.Lock()
         self.over = threading.Event()
@@ -192,7 +201,7 @@ class Load:
                     getattr(self.outcome, name).update({key: int(n) for key, n in count.items()})
                 else:
                     setattr(self.outcome, name, getattr(self.outcome, name) + count)
-            if self.outcome.ordinary >= self.inserts:
+            if self.enough(self.outcome):
                 self.over.set()
 
     # The sessions. Each is called over and over, on a connection of its own.

@@ -43,13 +43,14 @@ CONTROL_DUPLICATES = 1_000
 CLASSES = ("before", "during", "after", "twice", "unknown")
 PAUSERS = 2
 LOOPS = 3
+SAMPLES = 2_000  # a second, at least
 UPSERTS = ("upsert", "x-upsert")  # of a row that is there they make none
 AFTERWARDS = 100
 
 
 @dataclass(frozen=True)
 class Case:
-    """What to run, and how much of it: until so many ordinary statements, or so many seconds."""
+    """What to run, and until when: so many ordinary statements and duplicates, or so many seconds."""
 
     guard: str = "seqguard"
     mode: str = "far"
@@ -57,6 +58,7 @@ class Case:
     paused: bool = False
     inserts: int = 2_000_000
     seconds: float = 240.0
+    duplicates: int = 0
 
     @property
     def least(self) -> int:
@@ -88,7 +90,14 @@ def run(dsn: str, case: Case) -> Result:
     """Prepare a table, load it, and look at what is left."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         prepare(connection, case.guard, case.mode)
-        load = Load(dsn, case.guard, case.mode, case.sessions, inserts=case.inserts, seconds=case.seconds)
+        load = Load(
+            dsn,
+            case.guard,
+            case.mode,
+            case.sessions,
+            enough=lambda outcome: not missing(case, outcome),
+            seconds=case.seconds,
+        )
         outcome = load(pausers=PAUSERS if case.paused else 0)
         connection.execute("CREATE INDEX ON stress.explicit (low); ANALYZE stress.explicit")
         (sequence,) = (s for s in seqguard.check(connection).sequences if s.sequence == "public.t_id_seq")
@@ -108,19 +117,26 @@ def counts(connection: Connection, query: str) -> dict[str, int]:
     return dict(connection.execute(query.encode()).fetchall())
 
 
+def missing(case: Case, outcome: Outcome) -> list[str]:
+    """What has not been done often enough yet."""
+    wrong = []
+    if outcome.ordinary < case.inserts:
+        wrong.append(f"{outcome.ordinary} of {case.inserts} ordinary inserts in {outcome.seconds:.0f} s")
+    if outcome.duplicates < case.duplicates:
+        wrong.append(f"{outcome.duplicates} of {case.duplicates} duplicates in {outcome.seconds:.0f} s")
+    wanted = {op: least(case, op) for op in (*ORDINARY, *EXPLICIT)} | dict.fromkeys(loops(case), LOOPS)
+    return wrong + [f"{op}: {outcome.done[op]} times" for op, n in wanted.items() if outcome.done[op] < n]
+
+
 def shortcomings(result: Result) -> list[str]:
     """Why the run proves nothing; empty when it does."""
     case, outcome = result.case, result.outcome
-    done = {**dict.fromkeys((*ORDINARY, *EXPLICIT), 0), **outcome.done}
-    wrong = [f"{op}: {done[op]} done" for op in (*ORDINARY, *EXPLICIT) if done[op] < least(case, op)]
-    if outcome.ordinary < case.inserts:
-        wrong.append(f"{outcome.ordinary} of {case.inserts} ordinary inserts in {outcome.seconds:.0f} s")
-    if outcome.samples < 2_000 * outcome.seconds:
+    wrong = missing(case, outcome)
+    if outcome.samples < SAMPLES * outcome.seconds:
         wrong.append(f"{outcome.samples} looks at the sequence")
-    wrong += [f"{loop}: {done.get(loop, 0)} times" for loop in loops(case) if done.get(loop, 0) < LOOPS]
     for op in (*ORDINARY, *EXPLICIT):
-        if op not in UPSERTS and result.rows.get(op, 0) != done[op] * ROWS.get(op, 1):
-            wrong.append(f"{op}: {done[op]} done, {result.rows.get(op, 0)} rows")
+        if op not in UPSERTS and result.rows.get(op, 0) != outcome.done[op] * ROWS.get(op, 1):
+            wrong.append(f"{op}: {outcome.done[op]} done, {result.rows.get(op, 0)} rows")
     return wrong
 
 
@@ -154,8 +170,8 @@ def judge(result: Result, control: Result | None) -> tuple[str, list[str]]:
     if wrong := failures(result):
         return "FAIL", wrong
     wrong = shortcomings(result)
-    if control and control.outcome.duplicates < CONTROL_DUPLICATES:
-        wrong.append(f"the usual recipe showed {control.outcome.duplicates} duplicates")
+    if control:
+        wrong += [f"usual recipe: {reason}" for reason in missing(control.case, control.outcome)]
     return ("INVALID", wrong) if wrong or not control else ("PASS", [])
 
 
@@ -163,8 +179,11 @@ def with_control(dsn: str, case: Case) -> tuple[Result, Result | None, str, list
     """Run the usual recipe first, in the same way, as proof that the program sees what it looks for."""
     control = None
     if case.guard != "usual":
-        seconds = min(30.0, case.seconds)
-        control = run(dsn, replace(case, guard="usual", inserts=case.inserts // 10, seconds=seconds))
+        inserts, seconds = case.inserts // 20, min(60.0, case.seconds)
+        control = run(
+            dsn,
+            replace(case, guard="usual", inserts=inserts, duplicates=CONTROL_DUPLICATES, seconds=seconds),
+        )
     result = run(dsn, case)
     return (result, control, *judge(result, control))
 
