@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from generated import ROOT
@@ -12,8 +13,10 @@ from generated import ROOT
 from seqguard import SeqguardError
 from seqguard.sync import config
 from seqguard.sync.config import BinlogSource, KafkaSource, MySQL
-from seqguard.sync.mapping import TableRules
 from seqguard.sync.section import ConfigError
+
+if TYPE_CHECKING:
+    from seqguard.sync.mapping import TableRules
 
 HEAD = """
 name = "revamp"

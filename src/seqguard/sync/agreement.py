@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from seqguard.sync import fitting
+from seqguard.sync.connect_types import by_hint
 
 if TYPE_CHECKING:
     from seqguard.sync.event import Value
@@ -30,6 +31,9 @@ class Finding:
     key: str
     text: str
     warning: bool = False
+
+    def __str__(self) -> str:
+        return f"table {self.table}: {self.key}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Known:
 
 def findings(known: Known) -> Iterator[Finding]:
     """Everything that is wrong with one table."""
+    yield from _of_hints(known.rules)
     if known.source is not None:
         yield from _of_names(known, known.source)
         yield from _of_filters(known, known.source)
@@ -82,6 +87,15 @@ def near(name: str, names: Iterable[str]) -> str:
     """What a name may have been meant to be, to be appended."""
     found = get_close_matches(name, list(names), n=1)
     return f" (did you mean {found[0]}?)" if found else ""
+
+
+def _of_hints(rules: TableRules) -> Iterator[Finding]:
+    """Types of messages that no decoder knows."""
+    for name, hint in rules.types.items():
+        try:
+            by_hint(hint)
+        except ValueError as error:
+            yield Finding(rules.source, f"types.{name}", str(error))
 
 
 def _of_names(known: Known, source: Mapping[str, SourceColumn]) -> Iterator[Finding]:
@@ -119,7 +133,7 @@ def _of_columns(known: Known, target: TargetTable) -> Iterator[Finding]:
             )
         taken[to] = name
         if to not in target.columns:
-            text = f"{rules.target} has no column {to}{near(to, target.columns)}; rename it in columns, or leave it out"
+            text = f"{rules.target} has no column {to}{near(to, target.columns)}; rename {name} in columns, or put it in leave_out"
             yield Finding(rules.source, key, text)
         elif target.columns[to].computed:
             yield Finding(rules.source, key, f"{to} is GENERATED ALWAYS AS (...): leave {name} out")

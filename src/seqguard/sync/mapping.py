@@ -31,7 +31,7 @@ class TableMapping:
       filters, a row that leaves the filter is deleted from the target, one that enters it is inserted.
     zero_dates_as_null: what a zero date becomes: NULL, or an error for that row.
     truncates: whether a truncate of the source table empties the target.
-    types: by source column, its MySQL type, where the source does not tell (messages without schema).
+    types: by source column, the Debezium type of its values, where messages do not tell (no schema part).
     plan: all this as translate() needs it, made from the other fields.
 
     Raises ValueError when a column of the key is not among the mapped ones.

@@ -1,0 +1,287 @@
+"""sync check: a mapping against the catalogs of a real PostgreSQL and a real MariaDB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from console import run
+from mariadb import Execute, database, execute, mariadb
+
+from seqguard.sync import config
+from seqguard.sync.examining import examine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Connection
+
+    from seqguard.demo.mariadb import MariaDB
+    from seqguard.sync.mapping import TableMapping
+
+__all__ = ["database", "execute", "mariadb"]
+
+Found = Callable[..., list[str]]
+
+USERS = """
+CREATE TABLE users (
+    id integer NOT NULL PRIMARY KEY,
+    nick varchar(20) NOT NULL,
+    state enum('On', 'Off') NOT NULL)
+"""
+PEOPLE = "CREATE TABLE people (id serial PRIMARY KEY, name varchar(20) NOT NULL, state text NOT NULL)"
+TABLE = '[[table]]\nsource = "users"\ntarget = "people"\nkey = ["id"]\ncolumns.nick = "name"\n'
+
+
+def file(mariadb: MariaDB, database: str, dsn: str, tables: str) -> str:
+    return f"""
+name = "test"
+[source]
+kind = "binlog"
+database = "{database}"
+option_file = "{mariadb.option_file}"
+server_id = 4711
+[target]
+conninfo = "{dsn}"
+{tables}"""
+
+
+@pytest.fixture
+def check(mariadb: MariaDB, database: str, dsn: str, db: Connection) -> Found:
+    """Checks the tables of a mapping file; returns each finding as text."""
+
+    def found(tables: str = TABLE) -> list[str]:
+        read = config.parse(file(mariadb, database, dsn, tables))
+        findings = examine(read, db).findings
+        return [f"{'warning' if one.warning else 'error'}: {one.key}: {one.text}" for one in findings]
+
+    return found
+
+
+def create(execute: Execute, db: Connection) -> None:
+    execute(USERS)
+    db.execute(PEOPLE)
+
+
+@pytest.fixture
+def tables(execute: Execute, db: Connection) -> None:
+    """Two tables that agree."""
+    create(execute, db)
+
+
+@pytest.fixture
+def changed(check: Found, execute: Execute, db: Connection) -> Found:
+    """What is found after statements in the source, in the target, and more lines in the file."""
+    create(execute, db)
+
+    def found(source: str = "", target: str = "", lines: str = "") -> list[str]:
+        if source:
+            execute(source)
+        if target:
+            db.execute(target.encode())
+        return check(TABLE + lines)
+
+    return found
+
+
+def test_nothing_is_found_where_everything_agrees(changed: Found) -> None:
+    assert changed() == []
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_mapping_of_tables_that_agree_names_every_column(
+    mariadb: MariaDB, database: str, dsn: str, db: Connection
+) -> None:
+    mapping = the_mapping(config.parse(file(mariadb, database, dsn, TABLE)), db)
+    assert mapping.columns == {"id": "id", "nick": "name", "state": "state"}
+
+
+def the_mapping(read: config.Config, db: Connection) -> TableMapping:
+    (mapping,) = examine(read, db).mappings
+    return mapping
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("DROP TABLE users", "error: source: database {} has no such table"),
+        ("RENAME TABLE users TO user", "error: source: database {} has no such table (did you mean user?)"),
+        ("ALTER TABLE users RENAME COLUMN nick TO nickname", "error: columns.nick: users has no column nick"),
+        ("ALTER TABLE users ADD avatar blob", "error: columns.avatar: public.people has no column avatar"),
+        ("ALTER TABLE users MODIFY nick varchar(21) NOT NULL", "warning: columns.nick: nick is varchar(21),"),
+        ("ALTER TABLE users MODIFY nick varchar(20)", "warning: columns.nick: nick may be NULL"),
+        ("ALTER TABLE users DROP PRIMARY KEY", "warning: key: (id) is not the primary key of users"),
+        ("ALTER TABLE users MODIFY id bigint NOT NULL", "warning: columns.id: id is bigint(20),"),
+        ("ALTER TABLE users MODIFY id datetime NOT NULL", "error: columns.id: id is datetime,"),
+    ],
+)
+def test_what_the_source_lacks_or_holds(source: str, expected: str, changed: Found, database: str) -> None:
+    assert any(one.startswith(expected.format(database)) for one in changed(source))
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("DROP TABLE people", "error: target: the target has no table public.people"),
+        ("ALTER TABLE people RENAME TO persons; CREATE VIEW people AS TABLE persons",
+         "error: target: public.people is a view: name the table behind it"),
+        ("ALTER TABLE people RENAME name TO names",
+         "error: columns.nick: public.people has no column name (did you mean names?)"),
+        ("ALTER TABLE people DROP CONSTRAINT people_pkey",
+         "error: key: public.people has no unique index on (id)"),
+        ("ALTER TABLE people DROP CONSTRAINT people_pkey, ADD UNIQUE (id) DEFERRABLE",
+         "error: key: public.people has no unique index on (id)"),
+        ("ALTER TABLE people DROP CONSTRAINT people_pkey; CREATE UNIQUE INDEX ON people (id) WHERE id > 5",
+         "error: key: public.people has no unique index on (id)"),
+        ("ALTER TABLE people ADD born date NOT NULL",
+         "error: constants.born: public.people.born is NOT NULL without a default, and nothing fills it"),
+        ("ALTER TABLE people DROP name, ADD name text GENERATED ALWAYS AS (id::text) STORED",
+         "error: columns.nick: name is GENERATED ALWAYS AS (...)"),
+        ("ALTER TABLE people ALTER name TYPE varchar(5)", "warning: columns.nick: nick is varchar(20),"),
+        ("ALTER TABLE people ALTER name TYPE integer USING 1", "warning: columns.nick: nick is varchar(20),"),
+        ("CREATE TYPE state AS ENUM ('On'); ALTER TABLE people ALTER state TYPE state USING 'On'",
+         "error: columns.state: state is enum('On','Off'), public.people.state is public.state: it does not fit"),
+        ("CREATE TABLE parent (id int PRIMARY KEY); ALTER TABLE people ADD FOREIGN KEY (id) REFERENCES parent",
+         "warning: target: public.people references public.parent, which no table of the file goes to"),
+    ],
+)  # fmt: skip
+def test_what_the_target_lacks_or_refuses(target: str, expected: str, changed: Found) -> None:
+    assert [one for one in changed(target=target) if one.startswith(expected)] != []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "ALTER TABLE people DROP id, ADD id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY",
+        "ALTER TABLE people ADD born date NOT NULL DEFAULT now()",
+        "CREATE DOMAIN state AS text NOT NULL; ALTER TABLE people ALTER state TYPE state",
+        "CREATE TYPE state AS ENUM ('On', 'Off'); ALTER TABLE people ALTER state TYPE state USING 'On'",
+        "ALTER TABLE people ADD boss int REFERENCES people",
+    ],
+)
+def test_what_agrees_no_less(target: str, changed: Found) -> None:
+    assert changed(target=target) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ('leave_out = ["avatar"]', "warning: leave_out: users has no column avatar"),
+        ('columns.stat = "x"', "error: columns.stat: users has no column stat (did you mean state?)"),
+        ('ignore.sorce = ["x"]', "error: ignore.sorce: users has no column sorce"),
+        ("only.nick = [5]", "error: only.nick: the column is varchar(20): write 5 in quotes"),
+        ('only.id = ["5"]', "error: only.id: the column is int(11): write 5 without quotes"),
+        ('only.state = ["on"]', "error: only.state: the column is enum('On','Off'), which never is 'on'"),
+        ('constants.born = "x"', "error: constants.born: public.people has no column born"),
+        ('values.state = { On = "on" }', "error: values.state: has nothing for 'Off'"),
+        (
+            'values.state = { On = "1", Off = "0", Of = "0" }',
+            "warning: values.state.Of: the source never holds it",
+        ),
+    ],
+)
+def test_what_the_file_says_wrongly(lines: str, expected: str, changed: Found) -> None:
+    assert [one for one in changed(lines=lines) if one.startswith(expected)] != []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "taken"),
+    [
+        ("integer", "5", True), ("integer", "2147483648", False), ("integer", '"five"', False),
+        ("date", "2024-02-29", True), ("date", '"2024-02-30"', False), ("uuid", '"x"', False),
+        ("varchar(3)", '"four"', False), ("jsonb", '"{"', False), ("boolean", "true", True),
+    ],
+)  # fmt: skip
+def test_a_constant_is_tried_on_the_column(kind: str, value: str, taken: bool, changed: Found) -> None:
+    found = changed(target=f"ALTER TABLE people ADD mark {kind}", lines=f"constants.mark = {value}")
+    assert [one.startswith("error: constants.mark: ") for one in found] == ([] if taken else [True])
+
+
+def test_a_result_of_values_is_tried_on_the_column(changed: Found) -> None:
+    found = changed(
+        target="ALTER TABLE people ALTER state TYPE integer USING 1",
+        lines='values.state = { On = 1, Off = "no" }',
+    )
+    assert [one.partition(":")[2].split(": ")[0].strip() for one in found] == ["values.state.Off"]
+
+
+def test_two_columns_of_one_target_column_are_an_error(changed: Found) -> None:
+    found = changed("ALTER TABLE users ADD name text NOT NULL")
+    assert [one for one in found if "name is already the target of nick" in one] != []
+
+
+@pytest.mark.usefixtures("tables")
+def test_missing_privileges_are_named(
+    mariadb: MariaDB, database: str, dsn: str, db: Connection, role: str
+) -> None:
+    db.execute(f"GRANT SELECT, INSERT ON people TO {role}".encode())
+    db.execute(f"SET ROLE {role}".encode())
+    (finding,) = examine(config.parse(file(mariadb, database, dsn, TABLE)), db).findings
+    db.execute("RESET ROLE")
+    assert "GRANT UPDATE, DELETE ON public.people" in finding.text
+
+
+def test_everything_is_found_at_once(changed: Found) -> None:
+    found = changed("ALTER TABLE users ADD avatar blob", "ALTER TABLE people ADD born date NOT NULL",
+                    'only.sate = ["On"]')  # fmt: skip
+    assert [one.split(": ")[1] for one in found] == ["only.sate", "columns.avatar", "constants.born"]
+
+
+KAFKA = """
+name = "test"
+[source]
+kind = "kafka"
+bootstrap_servers = "nowhere:9092"
+[target]
+conninfo = ""
+"""
+
+
+def test_without_the_source_the_target_says_which_columns_are_taken(db: Connection) -> None:
+    db.execute(PEOPLE)
+    mapping = the_mapping(config.parse(KAFKA + TABLE), db)
+    assert mapping.columns == {"id": "id", "nick": "name", "state": "state"}
+
+
+def test_without_the_source_a_generated_column_and_one_left_out_are_not_taken(db: Connection) -> None:
+    db.execute(PEOPLE)
+    db.execute("ALTER TABLE people ADD born date, ADD twice int GENERATED ALWAYS AS (id * 2) STORED")
+    mapping = the_mapping(config.parse(KAFKA + TABLE + 'leave_out = ["born"]'), db)
+    assert mapping.columns.keys() == {"id", "nick", "state"}
+
+
+def test_a_type_that_messages_do_not_have_is_named(db: Connection) -> None:
+    db.execute(PEOPLE)
+    findings = examine(config.parse(KAFKA + TABLE + 'types.nick = "varchar"'), db).findings
+    assert [(one.key, one.text.startswith("varchar is no type")) for one in findings] == [("types.nick", True)]
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_command_prints_findings_and_exits_with_1(
+    tmp_path: Path, mariadb: MariaDB, database: str, dsn: str
+) -> None:
+    path = tmp_path / "sync.toml"
+    path.write_text(file(mariadb, database, dsn, TABLE.replace("nick", "nicks")))
+    done = run("sync", "check", str(path))
+    assert (
+        f"error    {path}: table users: columns.nicks: users has no column nicks (did you mean nick?)"
+        in done.out
+    )
+    assert (done.code, done.err) == (1, "")
+    found = json.loads(run("sync", "check", "--format", "json", str(path)).out)["findings"]
+    assert {"severity", "table", "key", "text"} == found[0].keys()
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_command_exits_with_0_when_everything_agrees_and_2_when_the_file_is_wrong(
+    tmp_path: Path, mariadb: MariaDB, database: str, dsn: str
+) -> None:
+    path = tmp_path / "sync.toml"
+    path.write_text(file(mariadb, database, dsn, TABLE))
+    assert run("sync", "check", str(path)).out == f"{path}: 1 table, 0 errors, 0 warnings.\n"
+    path.write_text("[target]\n[source]\n")
+    wrong = run("sync", "check", str(path))
+    assert (wrong.code, wrong.out) == (2, "")
+    assert f"seqguard: {path}: name: is missing\n" in wrong.err
