@@ -105,6 +105,7 @@ class MariaDB:
     def kill(self) -> None:
         """Stop the server as a crash would."""
         self._end(signal.SIGKILL)
+        (self.folder / "socket").unlink(missing_ok=True)
 
     def _end(self, number: signal.Signals) -> None:
         if self.process is not None:

@@ -80,16 +80,8 @@ class BinlogSource:
         position = offset
         if position is None or "snapshot" in position:
             position = yield from self._read_snapshot(server, position)
-        assert self._control
-        catalog = mysql.columns(self._control, self._database)
-        tables = Tables(
-            self._database,
-            {table.source: wanted(table) for table in self._mappings},
-            {name: {column.name: column for column in listed} for name, listed in catalog.items()},
-            binlog_server.charset_names(self._control, server),
-        )
         place = Place(position, server.server_id, is_mariadb=server.is_mariadb)
-        self._stream = BinlogStream(self._connect, server, self._replica_id, place, tables)
+        self._stream = BinlogStream(self._connect, server, self._replica_id, place, self._tables(server))
         yield from self._stream.batches(STREAM)
 
     def _read_snapshot(self, server: BinlogServer, offset: Offset | None) -> Generator[Batch, None, Offset]:

@@ -131,7 +131,11 @@ def connect(option_file: str | None = None, **driver: Any) -> Connection:
     """
     import pymysql
 
-    arguments = settings(options(option_file)) | {
+    arguments = settings(options(option_file))
+    path = arguments.get("unix_socket")
+    if path and not Path(path).exists():  # the driver would leave a socket open
+        raise TransientError(f"cannot connect to the MySQL server: there is no socket {path}; is it running?")
+    arguments |= {
         "charset": "utf8mb4",
         "autocommit": True,
         "program_name": "seqguard",
