@@ -1,6 +1,7 @@
 """The guard when the server dies, or a standby is promoted, in mid-load.
 
-    python3 tasks.py bench crash [--guard G] [--rounds N] [--json FILE]
+    python3 tasks.py bench crash [--guard G] [--rounds N] [--situation S ...] [--json FILE]
+    python3 tasks.py bench crash --keep      all of it for seqguard, into docs/measured/stress.md
 
 kill     the postmaster and all its processes are killed with SIGKILL at a random moment, and the
          server is started again: with fsync and synchronous_commit as PostgreSQL comes, and with
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from load import called, inserts_at_once, machine, prepare, version
+from measured import aligned, keep, markdown
 
 import seqguard
 from seqguard.demo.server import Server, embedded_binaries, standby, throwaway
@@ -274,14 +276,23 @@ def judge(situation: str, done: list[Round], unguarded: list[Round]) -> tuple[st
     return ("INVALID", wrong) if wrong or not unguarded or not done else ("PASS", [])
 
 
-def line(situation: str, done: list[Round], verdict: str) -> str:
+COLUMNS = (
+    "situation",
+    "rounds",
+    "in sync",
+    "inserts failed",
+    "told committed",
+    "lost",
+    "given again",
+    "verdict",
+)
+
+
+def cells(situation: str, done: list[Round], verdict: str) -> list[object]:
     in_sync = sum(it.check == "ok" for it in done)
     failed = sum(AFTERWARDS - it.succeeded for it in done)
     told, lost, again = (sum(getattr(it, name) for it in done) for name in ("told", "lost", "again"))
-    return f"{situation:30} {len(done):6} {in_sync:8} {failed:14} {told:14} {lost:9} {again:12}  {verdict}"
-
-
-HEADER = "situation                      rounds  in sync  inserts failed  told committed      lost  given again  verdict"
+    return [situation, len(done), in_sync, failed, told, lost, again, verdict]
 
 
 def main(arguments: list[str]) -> int:
@@ -290,20 +301,23 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--situation", nargs="+", choices=SITUATIONS, default=[*SITUATIONS])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    parser.add_argument("--keep", action="store_true", help="write docs/measured/crash.json and its table")
     options = parser.parse_args(arguments)
-    figures: list[dict[str, Any]] = []
-    print(f"{machine()}, guard: {options.guard}\n{HEADER}", flush=True)
+    lines, runs = [], []
+    print(f"{machine()}, guard: {options.guard}", aligned(COLUMNS, COLUMNS), sep="\n", flush=True)
     for situation in options.situation:
         unguarded = list(rounds(situation, "none", 2))
         done = list(rounds(situation, options.guard, options.rounds))
         verdict, why = judge(situation, done, unguarded)
-        print(line(situation, done, verdict), *(f"    {reason}" for reason in why), sep="\n", flush=True)
-        figures.append(
-            {"situation": situation, "verdict": verdict, "why": why, "rounds": [vars(r) for r in done]}
-        )
+        lines.append(cells(situation, done, verdict))
+        print(aligned(lines[-1], COLUMNS), *(f"    {reason}" for reason in why), sep="\n", flush=True)
+        runs.append({"situation": situation, "verdict": verdict, "why": why, "rounds": [vars(r) for r in done]})
+    figures = {"machine": f"{machine()}, fsync=on", "guard": options.guard, "situations": runs}
     if options.json:
-        options.json.write_text(json.dumps({"machine": machine(), "situations": figures}, indent=1) + "\n")
-    return 0 if all(it["verdict"] == "PASS" for it in figures) else 1
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.keep:
+        keep("stress.md", "crash", figures, markdown(COLUMNS, lines))
+    return 0 if all(it["verdict"] == "PASS" for it in runs) else 1
 
 
 if __name__ == "__main__":

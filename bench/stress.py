@@ -1,7 +1,7 @@
 """The guard under load: do ordinary inserts fail, does the sequence go back?
 
     python3 tasks.py bench stress [--guard G ...] [--mode M ...] [--sessions N ...] [--paused] [--quick]
-    python3 tasks.py bench stress            the whole matrix for seqguard, as docs/measured/stress.md shows it
+    python3 tasks.py bench stress --keep     the whole matrix for seqguard, into docs/measured/stress.md
 
 guards   seqguard, usual (bench/usual_recipe.sql), row-max (row trigger, setval of max), none,
          or the path of an SQL script that guards table t and can be run again
@@ -30,6 +30,7 @@ from typing import Any
 
 import psycopg
 from load import EXPLICIT, MODES, ORDINARY, ROWS, Connection, Load, Outcome, inserts_at_once, machine, prepare
+from measured import aligned, keep, markdown
 
 import seqguard
 from seqguard.demo.server import embedded_binaries, throwaway
@@ -188,23 +189,29 @@ def with_control(dsn: str, case: Case) -> tuple[Result, Result | None, str, list
     return (result, control, *judge(result, control))
 
 
-HEADER = (
-    "guard        mode  sessions  paused  ordinary  explicit   ops/s   failed: before  during   after   twice"
-    " unknown  per 100,000  steps back    check   usual recipe      verdict"
-)
+COLUMNS = ("guard", "mode", "sessions", "paused", "ordinary", "explicit", "per second", "failed", *CLASSES,
+           "per 100,000", "steps back", "check", "usual recipe: failed", "verdict")  # fmt: skip
 
 
-def line(result: Result, control: Result | None, verdict: str) -> str:
+def cells(result: Result, control: Result | None, verdict: str) -> list[object]:
     case, outcome = result.case, result.outcome
     recipe = f"{control.outcome.duplicates} of {control.outcome.ordinary}" if control else ""
-    classes = "".join(f"{result.classes.get(name, 0):8}" for name in CLASSES)
-    back = f"{outcome.sampler_back} + {outcome.session_back}"
-    return (
-        f"{Path(case.guard).name:12} {case.mode:5} {case.sessions:8} {'yes' if case.paused else 'no':>7}"
-        f" {outcome.ordinary:9} {outcome.explicit:9} {outcome.ordinary / outcome.seconds:7.0f}       {classes}"
-        f" {result.faults * 1e5 / max(1, outcome.ordinary):12.2f} {back:>11}    {result.check:7}"
-        f" {recipe:17} {verdict}"
-    )
+    return [
+        Path(case.guard).stem,
+        case.mode,
+        case.sessions,
+        "yes" if case.paused else "no",
+        outcome.ordinary,
+        outcome.explicit,
+        round(outcome.ordinary / outcome.seconds),
+        outcome.duplicates,
+        *(result.classes.get(name, 0) for name in CLASSES),
+        f"{result.faults * 1e5 / max(1, outcome.ordinary):.2f}",
+        f"{outcome.sampler_back} + {outcome.session_back}",
+        result.check,
+        recipe,
+        verdict,
+    ]
 
 
 def as_json(result: Result, control: Result | None, verdict: str, why: list[str]) -> dict[str, Any]:
@@ -242,21 +249,26 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--paused", action="store_true", help="stop backends at random moments")
     parser.add_argument("--quick", action="store_true", help="60,000 ordinary statements")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    parser.add_argument("--keep", action="store_true", help="write docs/measured/stress.json and its table")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> int:
     options = parsed(arguments)
-    verdicts, figures, where = [], [], f"{machine()}, fsync=off"
+    verdicts, lines, runs = [], [], []
     with throwaway(embedded_binaries(), SETTINGS) as server:
-        print(f"{where}\n{HEADER}", flush=True)
+        print(machine(), aligned(COLUMNS, COLUMNS), sep="\n", flush=True)
         for case in cases(options):
             result, control, verdict, why = with_control(server.conninfo(), case)
-            print(line(result, control, verdict), *(f"    {reason}" for reason in why), sep="\n", flush=True)
+            lines.append(cells(result, control, verdict))
+            print(aligned(lines[-1], COLUMNS), *(f"    {reason}" for reason in why), sep="\n", flush=True)
             verdicts.append(verdict)
-            figures.append(as_json(result, control, verdict, why))
+            runs.append(as_json(result, control, verdict, why))
+    figures = {"machine": f"{machine()}, fsync=off", "runs": runs}
     if options.json:
-        options.json.write_text(json.dumps({"machine": where, "runs": figures}, indent=1) + "\n")
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.keep:
+        keep("stress.md", "stress", figures, markdown(COLUMNS, lines))
     return 0 if set(verdicts) == {"PASS"} else 1
 
 
