@@ -84,6 +84,16 @@ class BinlogSource:
         self._stream = BinlogStream(self._connect, server, self._replica_id, place, self._tables(server))
         yield from self._stream.batches(STREAM)
 
+    def _tables(self, server: BinlogServer) -> Tables:
+        """What the stream needs to know of the tables, asked on a connection of this thread's own."""
+        with self._connect() as connection:
+            catalog = mysql.columns(connection, self._database)
+            charsets = binlog_server.charset_names(connection, server)
+        known = {name: {column.name: column for column in listed} for name, listed in catalog.items()}
+        return Tables(
+            self._database, {table.source: wanted(table) for table in self._mappings}, known, charsets
+        )
+
     def _read_snapshot(self, server: BinlogServer, offset: Offset | None) -> Generator[Batch, None, Offset]:
         """The rest of a snapshot, or a new one; returns the position behind it."""
         with self._connect() as connection:

@@ -332,9 +332,7 @@ def _labels(column: Column, labels: list[str]) -> list[str]:
         return labels
     listed = labels_of(column.declared)
     if len(listed) != len(labels):
-        raise UnsupportedError(
-            f"column {column.name} has had other labels, in the character set {column.charset}"
-        )
+        raise UnsupportedError(column.name, f"has had other labels, in the character set {column.charset}")
     return listed
 
 
