@@ -98,8 +98,8 @@ class Broker:
 
     def topic(self, name: str, partitions: int = 1) -> str:
         """Make a topic; return its name."""
-        made = self.admin().create_topics([NewTopic(name, partitions, 1)])
-        made[name].result(10)
+        admin = self.admin()
+        admin.create_topics([NewTopic(name, partitions, 1)])[name].result(10)
         return name
 
     def produce(self, topic: str, messages: Iterable[tuple[bytes | None, bytes | None]]) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from seqguard.sync.source import Stored
     from seqguard.sync.target import TargetTable
 
-REACH_SECONDS = 10.0
+REACH_SECONDS = 5.0
 _PROBE_SECONDS = 2.0
 _REFUSED = {
     KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's own errors are named so
@@ -152,8 +152,10 @@ class KafkaSource:
                 self._take(message)
             elif self._pending or time.monotonic() >= until:
                 break
-        if self._brokers_down and not self._pending:
-            self._reach(_PROBE_SECONDS)
+        if not self._pending:
+            self._check_positions()
+            if self._brokers_down:
+                self._reach(_PROBE_SECONDS)
         return self._batch()
 
     def committed(self, positions: Mapping[str, Offset]) -> None:
@@ -168,13 +170,10 @@ class KafkaSource:
                 self._running().commit(offsets=ours, asynchronous=True)
 
     def lag(self) -> int | None:
-        """How many messages wait in the partitions that are ours, None when the brokers do not say."""
-        if not self._joined:
-            return None
-        try:
-            return sum(self._waiting(partition) for partition in self._partitions.values())
-        except KafkaException:
-            return None
+        """How many messages wait in the partitions that are ours, None until the brokers have told."""
+        waiting = [self._waiting(partition) for partition in self._partitions.values()]
+        known = [count for count in waiting if count is not None]
+        return sum(known) if self._joined and len(known) == len(waiting) else None
 
     def close(self) -> None:
         """Leave the group."""
@@ -187,13 +186,24 @@ class KafkaSource:
         assert self._consumer, "start() comes first"
         return self._consumer
 
-    def _waiting(self, partition: _Partition) -> int:
-        """The high watermark comes with every fetch; only before the first one is the broker asked."""
+    def _waiting(self, partition: _Partition) -> int | None:
+        """The watermarks are those that came with the last fetch."""
+        low, high = self._watermarks(partition)
+        if high < 0:
+            return None
+        return max(0, high - (low if partition.next is None else partition.next))
+
+    def _watermarks(self, partition: _Partition) -> tuple[int, int]:
         at = TopicPartition(partition.topic, partition.number)
         low, high = self._running().get_watermark_offsets(at, cached=True)
-        if high < 0 or partition.next is None:
-            low, high = self._running().get_watermark_offsets(at, timeout=_PROBE_SECONDS)
-        return max(0, high - (low if partition.next is None else partition.next))
+        return low, high
+
+    def _check_positions(self) -> None:
+        """A position beyond the end is not told of by every broker."""
+        for partition in self._partitions.values():
+            _, high = self._watermarks(partition)
+            if partition.next is not None and 0 <= high < partition.next:
+                raise self._out_of_range(partition, f"it ends at {high}")
 
     def _take(self, message: confluent_kafka.Message) -> None:
         error = message.error()
@@ -296,25 +306,18 @@ class KafkaSource:
     def _judge(self, error: KafkaError, message: confluent_kafka.Message) -> None:
         """An error that came in place of a message."""
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
-            raise self._out_of_range(str(message.topic()), message.partition() or 0)
+            partition = self._partitions[message.topic(), message.partition()]
+            raise self._out_of_range(partition, error.str())
         if error.code() in _REFUSED or error.fatal():
             raise SeqguardError(f"Kafka at {self._options.servers}: {error.str()}")
         if error.code() not in _PASSING:
             raise TransientError(f"Kafka: {error.str()}")
         _log.info("%s", error.str())
 
-    def _out_of_range(self, topic: str, number: int) -> SeqguardError:
-        partition = self._partitions.get((topic, number))
-        try:
-            low, high = self._running().get_watermark_offsets(
-                TopicPartition(topic, number), timeout=_PROBE_SECONDS
-            )
-            held = f"it holds {low} to {high - 1}" if high > low else "it is empty"
-        except KafkaException:
-            held = "what it holds is not known"
+    def _out_of_range(self, partition: _Partition, reason: str) -> SeqguardError:
         return SeqguardError(
-            f"topic {topic}, partition {number}: the target stands at offset {partition and partition.next}, which is"
-            f" not there ({held}). Its messages were deleted before they were read, or the topic was made anew."
-            f" To go on, remove stream {stream(topic, number)} from seqguard_sync.positions in the target, and have the"
-            " connector take a new snapshot of the table, because what the lost messages told is not in the target"
+            f"topic {partition.topic}, partition {partition.number}: the target stands at offset {partition.next},"
+            f" which is not there: {reason}. Its messages were deleted before they were read, or the topic was made"
+            f" anew. To go on, remove stream {partition.stream} from seqguard_sync.positions in the target, and have"
+            " the connector take a new snapshot of the table: what was in the lost messages is not in the target"
         )
