@@ -20,13 +20,13 @@ from seqguard.demo.server import embedded_binaries
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = 18
-PART = [
-    "tests/concurrency",
-    *(f"tests/integration/test_{name}.py" for name in (
-        "shapes", "column_types", "guard", "guard_ddl", "guard_names", "guard_rights", "script",
-        "unreadable", "dump_across_versions", "logical_replication",
-    )),
-]  # fmt: skip
+PART = [f"tests/{name}.py" for name in (
+    "concurrency/test_fix_under_writers", "concurrency/test_guard_under_writers",
+    "integration/test_column_types", "integration/test_dump_across_versions", "integration/test_guard",
+    "integration/test_guard_ddl", "integration/test_guard_rights", "integration/test_logical_replication",
+    "integration/test_script", "integration/test_shapes", "integration/test_standby",
+    "integration/test_unreadable",
+)]  # fmt: skip
 
 
 @dataclass(frozen=True)
