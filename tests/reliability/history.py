@@ -121,7 +121,7 @@ def under_load(connect: Callable[[], Connection], seed: int) -> Iterator[None]:
         try:
             with closing(connect()) as connection:
                 history = History(connection, seed)
-                while not over.wait(0.002):
+                while not over.wait(0.02):
                     history.transaction()
         except BaseException as error:  # noqa: BLE001 - told of at the end of the block
             failures.append(error)

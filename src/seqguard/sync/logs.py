@@ -8,6 +8,17 @@ import sys
 import structlog
 
 
+class _StandardError:
+    """Writes lines to what is standard error at that moment: a bar may have put itself in its place."""
+
+    def msg(self, message: str) -> None:
+        """Write a line."""
+        sys.stderr.write(f"{message}\n")
+        sys.stderr.flush()
+
+    info = warning = error = msg
+
+
 def configure() -> structlog.typing.FilteringBoundLogger:
     """The logger of this process, set up for what standard error is."""
     people = sys.stderr.isatty()
@@ -17,7 +28,7 @@ def configure() -> structlog.typing.FilteringBoundLogger:
             structlog.processors.TimeStamper(fmt="iso", utc=not people),
             _renderer(people=people),
         ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()

@@ -6,14 +6,17 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from seqguard.sync.bar import Bar
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from structlog.typing import FilteringBoundLogger
 
     from seqguard.sync.event import Batch
     from seqguard.sync.failure import TransientError
     from seqguard.sync.metrics import Metrics
+    from seqguard.sync.snapshot import Progress
     from seqguard.sync.writer import Applied
 
 EVERY = 10.0
@@ -21,10 +24,18 @@ EVERY = 10.0
 
 
 class Reporter:
-    """The worker's watch. unit is what the source counts its backlog in: events or bytes."""
+    """The worker's watch. unit is what the source counts its backlog in; snapshot tells how far one is."""
 
-    def __init__(self, logger: FilteringBoundLogger, metrics: Metrics, unit: str) -> None:
+    def __init__(
+        self,
+        logger: FilteringBoundLogger,
+        metrics: Metrics,
+        unit: str,
+        snapshot: Callable[[], Progress | None],
+    ) -> None:
         self._logger = logger
+        self._bar = Bar()
+        self._snapshot = snapshot
         self._metrics = metrics
         self._unit = unit
         self._at: datetime | None = None
@@ -41,6 +52,7 @@ class Reporter:
     def applied(self, batch: Batch, applied: Applied, seconds: float) -> None:
         """A batch was committed."""
         self._count(batch, applied, seconds)
+        self._bar.show(self._snapshot())
         for table, count in applied.dead.items():
             self._logger.warning("dead letters", table=table, count=count)
         for table, count in applied.waiting.items():
@@ -75,7 +87,7 @@ class Reporter:
         self._metrics.lag(max(0.0, seconds))
         if lag is not None:
             self._metrics.backlog(self._unit, lag)
-        caught_up = idle and not lag
+        caught_up = idle and lag == 0
         if time.monotonic() - self._told >= EVERY or (caught_up and not self._is_idle):
             self._tell(lag, caught_up=caught_up)
         self._is_idle = caught_up
@@ -85,10 +97,21 @@ class Reporter:
         if self._events or not self._is_idle:
             rate = round(self._events / max(now - self._told, 0.001))
             event = "caught up" if caught_up else "working"
-            self._logger.info(event, events=self._events, per_second=rate, **{f"{self._unit}_waiting": lag})
+            self._logger.info(event, events=self._events, per_second=rate, **self._left(lag))
         self._told, self._events = now, 0
+
+    def _left(self, lag: int | None) -> dict[str, int | None]:
+        snapshot = self._snapshot()
+        if snapshot:
+            return {"snapshot_rows": snapshot.rows, "of_about": snapshot.estimate}
+        return {f"{self._unit}_waiting": lag}
+
+    def close(self) -> None:
+        """Take the bar away. May be called twice."""
+        self._bar.close()
 
     def failed(self, error: TransientError, wait: float) -> None:
         """Something failed for a moment; the next try is in so many seconds."""
+        self.close()
         self._metrics.retry()
         self._logger.warning("trying again", error=str(error), seconds=round(wait, 1))
