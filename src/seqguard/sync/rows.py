@@ -238,9 +238,7 @@ _SHOWN: dict[str, Callable[[bytes], str]] = {
 def _decoder(column: Column) -> Callable[[bytes], str]:
     decode = charsets.decoder(column.charset or "")
     if decode is None:
-        raise UnsupportedError(
-            f"column {column.name} is in a character set that Python lacks: {column.charset}"
-        )
+        raise UnsupportedError(column.name, f"is in a character set that Python lacks: {column.charset}")
     return decode
 
 
