@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from seqguard.cli.main import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WIDTH = 100
 HEAD = """\
@@ -20,9 +25,25 @@ def command_reference() -> str:
     top = click.Context(cli, info_name="seqguard", terminal_width=WIDTH, **cli.context_settings)
     sections = [f"## seqguard\n\n{_help(top)}"]
     for name, command in cli.commands.items():
-        context = click.Context(command, info_name=name, parent=top, terminal_width=WIDTH)
-        sections.append(f"## {name}\n\n{_help(context)}\nMore: [seqguard {name}](commands/{name}.md)\n")
+        helps = [f"## {name}\n\n{_help(_below(top, name, command))}"]
+        helps += [
+            f"### {path}\n\n{_help(context)}" for path, context in _subcommands(_below(top, name, command))
+        ]
+        sections.append("\n".join(helps) + f"\nMore: [seqguard {name}](commands/{name}.md)\n")
     return "\n".join([HEAD, *sections])
+
+
+def _subcommands(context: click.Context) -> Iterator[tuple[str, click.Context]]:
+    """The commands of a group, and of the groups in it, each with its path from the program on."""
+    group = context.command
+    for name, command in group.commands.items() if isinstance(group, click.Group) else ():
+        below = _below(context, name, command)
+        yield below.command_path.removeprefix("seqguard "), below
+        yield from _subcommands(below)
+
+
+def _below(context: click.Context, name: str, command: click.Command) -> click.Context:
+    return click.Context(command, info_name=name, parent=context, terminal_width=WIDTH)
 
 
 def _help(context: click.Context) -> str:

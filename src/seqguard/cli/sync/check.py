@@ -7,7 +7,7 @@ from seqguard.cli.common import connected, formatted
 
 @click.command(short_help="Check a mapping file against both databases.")
 @click.argument("file", type=click.Path(dir_okay=False))
-@formatted("text", "json")
+@formatted("table", "json")
 @click.pass_context
 def check(context: click.Context, file: str, output: str) -> None:
     """Check FILE against the catalogs of both databases, and say everything that does not agree.
