@@ -18,7 +18,8 @@ import os
 import statistics
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -35,7 +36,17 @@ ROUNDS, ROWS, BATCH, SINGLE = 5, 100_000, 10_000, 1_000
 STREAM = "bench"
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 FSYNC = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "max_wal_size": "4GB"}
-COLUMNS = ("id", "username", "email", "full_name", "phone_number", "status", "source", "created_at", "updated_at")
+COLUMNS = (
+    "id",
+    "username",
+    "email",
+    "full_name",
+    "phone_number",
+    "status",
+    "source",
+    "created_at",
+    "updated_at",
+)
 TABLE = """
 CREATE TABLE {t} (
     id serial PRIMARY KEY, username varchar(50) UNIQUE NOT NULL, email varchar(100) UNIQUE NOT NULL,
@@ -67,8 +78,8 @@ def source_row(number: int, version: int) -> dict[str, Any]:
         "mobile": f"+1 202 {number:07}",
         "account_status": "Active",
         "source": "revamp",
-        "created_at": AT,
-        "updated_at": AT,
+        "created_at": AT + timedelta(seconds=number),
+        "updated_at": AT + timedelta(seconds=number, days=version),
     }
 
 
@@ -84,7 +95,7 @@ def changes(count: int, version: int) -> list[Change]:
 def target_rows(count: int, version: int) -> list[tuple[Any, ...]]:
     return [
         (row["id"], row["user_name"], row["email_address"], row["display_name"], row["mobile"], "active",
-         "sync_service", AT, AT)
+         "sync_service", row["created_at"], row["updated_at"])
         for row in (source_row(number, version) for number in range(1, count + 1))
     ]  # fmt: skip
 
@@ -150,9 +161,9 @@ def one_round(connection: Connection, conninfo: str) -> dict[str, dict[str, floa
     for version, kind in enumerate(("insert", "update")):
         rows, work = target_rows(ROWS, version), changes(ROWS, version)
         found[kind] = {
-            "bound": timed(lambda rows=rows: by_bound(connection, rows), ROWS),
-            "writer": timed(lambda work=work: by_writer(writer, work), ROWS),
-            "row by row": timed(lambda rows=rows: by_row(connection, rows[:SINGLE]), SINGLE),
+            "bound": timed(partial(by_bound, connection, rows), ROWS),
+            "writer": timed(partial(by_writer, writer, work), ROWS),
+            "row by row": timed(partial(by_row, connection, rows[:SINGLE]), SINGLE),
         }
     writer.close()
     different = connection.execute("SELECT * FROM bound EXCEPT SELECT * FROM written").fetchall()

@@ -8,15 +8,18 @@ import pytest
 from conftest import one, rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from writing import POSTS, STREAM, TABLES, USERS, batch, change
+from writing import POSTS, STREAM, TABLES, USERS, batch, change, empty, own_database
 
-from seqguard.sync.event import Batch, Change
+from seqguard.sync.event import Batch
 from seqguard.sync.writer import Limits, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import Connection
+
+    from seqguard.demo.server import Server
+    from seqguard.sync.event import Change
 
 IDS, EMAILS = st.integers(1, 5), st.sampled_from(["a", "b", "c", None])
 ACTIONS = st.one_of(
@@ -86,8 +89,15 @@ class Source:
         return any(row["author"] == number for row in self.posts.values())
 
 
+@pytest.fixture(scope="module")
+def dsn(server: Server) -> Iterator[str]:
+    with own_database(server) as conninfo:
+        yield conninfo
+
+
 @pytest.fixture
 def target(db: Connection) -> Connection:
+    empty(db)
     db.execute(TABLES.encode())
     return db
 

@@ -67,12 +67,18 @@ class Applier:
         """Apply steps in the transaction that is open; what cannot be applied becomes letters.
 
         A part that fails is split in the order of its changes, so that each part leads from one state
-        of the source to another. Raises StaleTableError where a whole table is not as it was,
+        of the source to another. What then waits for another row is tried once more: it may have come. Raises StaleTableError where a whole table is not as it was,
         psycopg.Error for what may pass.
         """
         for sink in self._sinks.values():
             sink.begin()
         counts: Counter[str] = Counter()
+        self._settle(steps, pending, counts)
+        if counts:
+            self._settle([step for step in steps if pending.waits(step.change)], pending, counts)
+        return counts
+
+    def _settle(self, steps: Sequence[Step], pending: Pending, counts: Counter[str]) -> None:
         parts = [list(steps)]
         while parts:
             part = parts.pop()
@@ -82,7 +88,6 @@ class Applier:
             elif failure:
                 self._require_table(failure)
                 parts.extend(reversed(_split(part, failure.step)))
-        return counts
 
     def _attempt(self, part: list[Step], pending: Pending, counts: Counter[str]) -> _Failure | None:
         """Apply a part as a whole, or nothing of it. Values that fit nowhere are found without trying."""

@@ -75,6 +75,15 @@ class Pending:
         self._remove(change.table, (key, old_key), index)
         self._letters[change.table, key] = (index, replace(letter, old_key=stands_as or old_key))
 
+    def waits(self, change: Change) -> bool:
+        """Whether this change has become a letter now that waits for another row."""
+        if not self._letters or change.table not in {table for table, _ in self._letters}:
+            return False
+        index, letter = self._letters.get(
+            (change.table, keys_of(change, self._mappings[change.table])[0]), (-1, None)
+        )
+        return bool(letter and letter.state == "waiting" and index == self._place_of(change))
+
     def _stands_as(self, table: str, keys: Iterable[str | None]) -> str | None:
         """The key that a row still has in the target, because a change of its key was not applied."""
         found = (self._letters.get((table, key)) for key in keys if key is not None)

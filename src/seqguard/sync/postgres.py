@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqguard import pg
 from seqguard.errors import SeqguardError
+from seqguard.sync.columns import column_encoder
 from seqguard.sync.failure import BadValueError, TransientError
 from seqguard.sync.target import read_target
 from seqguard.sync.values import encoder
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from seqguard.sync.event import Value
     from seqguard.sync.mapping import TableMapping
     from seqguard.sync.step import Key, Upsert
-    from seqguard.sync.target import TargetTable
-    from seqguard.sync.values import Encoder
+    from seqguard.sync.target import TargetColumn, TargetTable
 
     Lines = list[tuple[str | None, ...]]
     """Rows as PostgreSQL reads them."""
@@ -127,8 +127,8 @@ class Sink:
         self.mapping = mapping
         self.target: TargetTable = read_target(connection, mapping.target_schema, mapping.target_table)
         self.columns = mapping.plan.targets
-        self._encoders = [_encoder(self.target, name) for name in self.columns]
-        self._key_encoders = [_encoder(self.target, name) for name in mapping.target_key]
+        self._encoders = [column_encoder(_column(self.target, name)) for name in self.columns]
+        self._key_encoders = [encoder(_column(self.target, name)) for name in mapping.target_key]
         self._connection = connection
         stages = (f"seqguard_rows_{number}", f"seqguard_keys_{number}")
         _make_stages(connection, self, stages)
@@ -144,8 +144,9 @@ class Sink:
 
         Raises BadValueError at the first value that does not fit; bad_ones() finds them all.
         """
+        rows = [step.row for step in steps]
         columns = [
-            [encode(step.row[name]) for step in steps]
+            encode([row[name] for row in rows])
             for name, encode in zip(self.columns, self._encoders, strict=True)
         ]
         return list(zip(*columns, strict=True))
@@ -208,11 +209,11 @@ class Sink:
                 copy.write_row(line)
 
 
-def _encoder(target: TargetTable, name: str) -> Encoder:
+def _column(target: TargetTable, name: str) -> TargetColumn:
     column = target.columns.get(name)
     if column is None:
         raise SeqguardError(f"{target.schema}.{target.name} has no column {name}")
-    return encoder(column)
+    return column
 
 
 def bad_ones(sink: Sink, steps: Sequence[Upsert]) -> list[tuple[Upsert, BadValueError]]:
