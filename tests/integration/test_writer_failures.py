@@ -9,13 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from conftest import one, rows
-from seqguard.errors import SeqguardError
-from seqguard.sync.event import Batch, JsonDocument, ZeroDate
-from seqguard.sync.failure import TransientError
-from seqguard.sync.letters import key_text, read_key, read_row, row_text
-from seqguard.sync.writer import Limits, Writer
 from writing import (
     POSTS,
     STREAM,
@@ -33,11 +27,19 @@ from writing import (
     user,
 )
 
+from seqguard.errors import SeqguardError
+from seqguard.sync.event import Batch, JsonDocument, ZeroDate
+from seqguard.sync.failure import TransientError
+from seqguard.sync.letters import key_text, read_key, read_row, row_text
+from seqguard.sync.writer import Limits, Writer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import Connect, Connection
+
     from seqguard.demo.server import Server
+    from seqguard.sync.event import Value
 
 LIMITS = Limits(lock_timeout=300, retry_every=0)
 
@@ -130,7 +132,8 @@ def test_a_child_comes_before_its_parent_through_two_writers(target: Connection,
     second.apply(batch(change("users", None, {"id": 1, "name": "n", "email": "e"}, "partition 2")))
     make_due(target)
     assert second.apply(Batch()).retried == 1
-    first.close(), second.close()
+    first.close()
+    second.close()
     assert rows(target, "SELECT author FROM posts") == [(1,)]
 
 
@@ -332,7 +335,7 @@ def test_a_truncate_leaves_the_rows_that_are_the_target_s_own(target: Connection
 
 
 def test_a_letter_keeps_every_value_and_its_type() -> None:
-    row = {
+    row: dict[str, Value] = {
         "a": Decimal("1.50"),
         "b": b"\x00\xff",
         "c": datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from conftest import one, rows
+from writing import TABLES, USERS, batch, change, empty, mapping, own_database, user
 
 import seqguard
-from conftest import one, rows
 from seqguard.sync.event import Batch
 from seqguard.sync.writer import Limits, Writer
-from writing import TABLES, USERS, batch, change, empty, mapping, own_database, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conftest import Connect, Connection
+
     from seqguard.demo.server import Server
 
 LIMITS = Limits(retry_every=0)
