@@ -54,14 +54,27 @@ def test_a_guarded_sequence_is_in_sync_in_the_end(guarded: Result) -> None:
     assert (guarded.check, guarded.inserts_after) == ("ok", 100)
 
 
-@pytest.mark.xfail(reason="the sequence is moved into a block of explicit ids row by row")
-def test_no_ordinary_insert_fails_on_a_guarded_table(guarded: Result) -> None:
+@pytest.fixture(scope="module")
+def interleaved(database: str) -> Result:
+    """A run with odd explicit ids just ahead of a sequence of even values, and backends that are paused."""
+    return run(database, Case(mode="odd", inserts=INSERTS, seconds=SECONDS, paused=True))
+
+
+def test_everything_was_tried_with_paused_backends(interleaved: Result) -> None:
+    assert shortcomings(interleaved) == []
+
+
+def test_a_sequence_is_in_sync_after_explicit_ids_just_ahead_of_it(interleaved: Result) -> None:
+    assert (interleaved.check, interleaved.inserts_after) == ("ok", 100)
+
+
+@pytest.mark.xfail(reason="the sequence is moved row by row into a block of explicit ids", strict=False)
+def test_no_ordinary_insert_fails_with_explicit_ids_far_ahead(guarded: Result) -> None:
     assert failures(guarded) == []
 
 
-@pytest.mark.parametrize("mode", ["near", "odd"])
-def test_a_sequence_is_in_sync_after_explicit_ids_just_ahead_of_it(database: str, mode: str) -> None:
-    case = Case(mode=mode, inserts=INSERTS, seconds=SECONDS, paused=True)
-    result = run(database, case)
-    assert shortcomings(result) == []
-    assert (result.check, result.inserts_after) == ("ok", 100)
+@pytest.mark.xfail(reason="setval can meet a sequence that has just gone beyond its value", strict=False)
+def test_no_ordinary_insert_fails_with_explicit_ids_that_the_sequence_does_not_give(
+    interleaved: Result,
+) -> None:
+    assert failures(interleaved) == []
