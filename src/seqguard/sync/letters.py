@@ -13,10 +13,11 @@ from seqguard.sync.event import Change, JsonDocument, Position, ZeroDate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seqguard.sync.event import Row, Value
+    from seqguard.sync.event import BadMessage, Row, Value
 
 State = Literal["waiting", "dead", "stopped"]
 
+_KEY, _VALUE = "message key", "message value"
 _EXACT = 2**53
 _MICROSECOND = timedelta(microseconds=1)
 _TAGGED: dict[type, tuple[str, Callable[[Any], object]]] = {
@@ -81,6 +82,26 @@ def key_text(values: tuple[Value, ...]) -> str:
 def read_key(text: str) -> tuple[Value, ...]:
     """What key_text() wrote."""
     return tuple(_plain(value) for value in json.loads(text))
+
+
+def of_message(message: BadMessage) -> Letter:
+    """The letter of a message that no change could be made of. Its key is where it was read."""
+    content = {_KEY: message.key, _VALUE: message.value}
+    position = message.position
+    return Letter(
+        change=Change(message.table, None, content, position),
+        key=json.dumps([position.stream, position.offset]),
+        old_key=None,
+        state="dead",
+        sqlstate="",
+        error=f"the message cannot be read: {message.reason}",
+        detail="its key and value are kept as they came; it cannot be tried again, so drop it when it is dealt with",
+    )
+
+
+def is_message(letter: Letter) -> bool:
+    """Whether it is of a message that no change could be made of."""
+    return letter.change.after is not None and letter.change.after.keys() == {_KEY, _VALUE}
 
 
 def change_of(

@@ -13,6 +13,7 @@ from seqguard.errors import SeqguardError
 from seqguard.sync.applying import Applier, StaleTableError
 from seqguard.sync.deadletters import DeadLetters
 from seqguard.sync.failure import BadValueError, TransientError
+from seqguard.sync.letters import is_message, of_message
 from seqguard.sync.pending import Pending, keys_of
 from seqguard.sync.positions import Positions, install
 from seqguard.sync.postgres import Sink, is_of_table, open_session, telling_transient
@@ -193,7 +194,7 @@ class Writer:
             self._positions.move(session.connection, batch.positions, batch.changes)
             self._load(session.connection, batch.changes, pending)
             counts = _settled(session, work, pending)
-            states = self._store(session.connection, pending)
+            states = self._store(session.connection, pending, [of_message(message) for message in batch.bad])
         return Applied(
             changes=Counter(change.table for change in batch.changes),
             upserts=counts["upsert"],
@@ -216,11 +217,13 @@ class Writer:
             for letter in letters:
                 pending.load(letter)
 
-    def _store(self, connection: pg.Connection, pending: Pending) -> dict[str, dict[str, int]]:
+    def _store(
+        self, connection: pg.Connection, pending: Pending, more: Sequence[Letter] = ()
+    ) -> dict[str, dict[str, int]]:
         """Store the letters as they are now; returns how many new ones, by state and source table."""
         if pending.replaced:
             self._letters.drop(connection, pending.replaced)
-        changed = pending.changed
+        changed = [*pending.changed, *more]
         if not changed:
             return {}
         return self._letters.put(connection, changed, self._limits.patience, self._limits.most_waiting)
@@ -242,6 +245,7 @@ class Writer:
             return self._retry(session, self._letters.by_id(session.connection, ids))
 
     def _retry(self, session: _Session, letters: Sequence[Letter]) -> int:
+        letters = [letter for letter in letters if not is_message(letter)]
         changes = [letter.change for letter in letters]
         work = _translated(changes, self._mappings, self.stopped)
         pending = Pending(self._mappings, changes)
