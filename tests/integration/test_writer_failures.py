@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -124,6 +125,14 @@ def test_no_more_than_a_limit_wait(target: Connection, dsn: str) -> None:
         ("dead", 2),
         ("waiting", 3),
     ]
+
+
+def test_children_without_parents_are_found_all_at_once(target: Connection, writer: Writer) -> None:
+    began = time.monotonic()
+    writer.apply(batch(user(1), *[post(n, 1 if n % 100 == 0 else n) for n in range(2, 2001)]))
+    assert time.monotonic() - began < 10, "one by one it takes a minute"
+    assert one(target, "SELECT count(*) FROM posts") == 20
+    assert one(target, "SELECT count(*) FROM seqguard_sync.dead_letters WHERE state = 'waiting'") == 1979
 
 
 def test_a_child_comes_before_its_parent_through_two_writers(target: Connection, dsn: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from seqguard import pg
-from seqguard.sync.explaining import explanation
+from seqguard.sync.explaining import NOT_YET, explanation
 from seqguard.sync.failure import BadValueError
 from seqguard.sync.netting import Net, parents_first, segments
 from seqguard.sync.postgres import bad_ones, is_of_table, is_transient, line_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from seqguard.sync.netting import Segment
     from seqguard.sync.pending import Pending
-    from seqguard.sync.postgres import Sink
+    from seqguard.sync.postgres import Lines, Sink
     from seqguard.sync.step import Step
 
 _PARENT_MISSING = "23503"
@@ -37,12 +37,13 @@ class StaleTableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """One thing to do with one table, and the steps that it does, in the order of its lines."""
+    """One thing to do with one table, and the steps that it does, in the order of its lines. lines: of an upsert."""
 
     kind: Literal["upsert", "delete"]
     sink: Sink
     run: Callable[[], int]
     steps: Sequence[Step]
+    lines: Lines | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class _Failure:
     error: psycopg.Error
     sink: Sink
     step: Step | None
+    orphans: Sequence[Step] = ()
 
 
 class Applier:
@@ -85,6 +87,8 @@ class Applier:
             failure = self._attempt(part, pending, counts) if part else None
             if failure and len(part) == 1:
                 self._give_up(part[0], failure, pending)
+            elif failure and failure.orphans:
+                parts.append(self._without(part, failure, pending))
             elif failure:
                 self._require_table(failure)
                 parts.extend(reversed(_split(part, failure.step)))
@@ -105,10 +109,38 @@ class Applier:
         except psycopg.Error as error:
             if is_transient(error) or operation is None or pg.is_lost(self._connection):
                 raise
-            return _Failure(error, operation.sink, _blamed(operation, error))
+            orphans = self._orphans(operations) if error.sqlstate == _PARENT_MISSING and len(part) > 1 else []
+            return _Failure(error, operation.sink, _blamed(operation, error), orphans)
         counts.update(done)
         pending.applied(step.change for step in fit)
         return None
+
+    def _orphans(self, operations: Sequence[_Operation]) -> list[Step]:
+        """The steps whose rows reference rows that are not there, all at once: there may be thousands."""
+        import psycopg
+
+        found: list[Step] = []
+        try:
+            with self._connection.transaction(force_rollback=True):
+                self._defer()
+                for operation in operations:
+                    if operation.lines is not None:
+                        found += [operation.steps[n] for n in operation.sink.orphans(operation.lines)]
+                    if found:
+                        break
+                    operation.run()
+        except psycopg.Error as error:
+            if is_transient(error) or pg.is_lost(self._connection):
+                raise
+            return []
+        return found
+
+    def _without(self, part: list[Step], failure: _Failure, pending: Pending) -> list[Step]:
+        """The part without its orphans, which wait."""
+        for step in failure.orphans:
+            pending.add(step.change, "waiting", _PARENT_MISSING, pg.explain(failure.error), NOT_YET)
+        gone = {id(step.change) for step in failure.orphans}
+        return [step for step in part if id(step.change) not in gone]
 
     def _defer(self) -> None:
         if self._defers:
@@ -185,7 +217,7 @@ def _upsert(sink: Sink, steps: Sequence[Upsert]) -> _Operation:
         lines = sink.encode(steps)
     except BadValueError:
         raise _BadStepsError(bad_ones(sink, steps)) from None
-    return _Operation("upsert", sink, lambda: sink.upsert(lines), steps)
+    return _Operation("upsert", sink, lambda: sink.upsert(lines), steps, lines)
 
 
 def _delete(sink: Sink, steps: Sequence[Delete]) -> _Operation:

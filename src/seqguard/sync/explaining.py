@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seqguard.sync.postgres import Sink
     from seqguard.sync.step import Step
 
-_NOT_YET = "the row that this one references is not there; if it comes, this change is applied, if not, it is dead in the end"
+NOT_YET = "the row that this one references is not there; if it comes, this change is applied, if not, it is dead in the end"
 _STILL_USED = "other rows still reference this one; when they are gone, it is deleted"
 _MEANINGS = {
     "22": "the value does not go into the target: change the mapping or the row at the source",
@@ -30,7 +30,7 @@ def explanation(connection: pg.Connection, sink: Sink, step: Step, error: psycop
     if state == "23505":
         return _taken(connection, sink, step, error)
     if state == "23503":
-        return _NOT_YET if isinstance(step, Upsert | Rekey) else _STILL_USED
+        return NOT_YET if isinstance(step, Upsert | Rekey) else _STILL_USED
     meaning = _MEANINGS.get(state) or _MEANINGS.get(state[:2])
     parts = (error.diag.message_detail, meaning)
     return ". ".join(part.rstrip(".") for part in parts if part) or pg.explain(error)

@@ -109,6 +109,7 @@ class Statements:
     """What is said to PostgreSQL for one table."""
 
     copy_rows: sql.Composed
+    copy_numbered: sql.Composed
     copy_keys: sql.Composed
     upsert: sql.Composed
     delete: sql.Composed
@@ -130,9 +131,11 @@ class Sink:
         self._encoders = [column_encoder(_column(self.target, name)) for name in self.columns]
         self._key_encoders = [encoder(_column(self.target, name)) for name in mapping.target_key]
         self._connection = connection
+        self.line = _unused("seqguard_line", self.target.columns)
         stages = (f"seqguard_rows_{number}", f"seqguard_keys_{number}")
         _make_stages(connection, self, stages)
         self.statements = _statements(self, stages)
+        self._orphans = _orphans(connection, self, stages[0])
         self._used: set[int] = set()
 
     def begin(self) -> None:
@@ -180,6 +183,11 @@ class Sink:
     def empty(self) -> int:
         """Delete the rows that are the source's."""
         return self._connection.execute(self.statements.empty).rowcount
+
+    def orphans(self, lines: Lines) -> set[int]:
+        """The lines, from 0, that reference a row which is not there."""
+        self._copy(0, self.statements.copy_numbered, [(str(n), *line) for n, line in enumerate(lines)])
+        return {number for query in self._orphans for (number,) in self._connection.execute(query)}
 
     def who_has(self, columns: Sequence[str]) -> sql.Composed:
         """A query for the key of a row that has these values, its parameters."""
@@ -231,7 +239,13 @@ def _make_stages(connection: pg.Connection, sink: Sink, stages: tuple[str, str])
     for stage, columns in zip(stages, (sink.columns, sink.mapping.target_key), strict=True):
         connection.execute(pg.template("sync/drop_stage", stage=_stage(stage)))
         connection.execute(
-            pg.template("sync/stage", stage=_stage(stage), columns=_listed(columns), table=_table(sink))
+            pg.template(
+                "sync/stage",
+                stage=_stage(stage),
+                columns=_listed(columns),
+                table=_table(sink),
+                line=pg.identifier(sink.line),
+            )
         )
 
 
@@ -244,6 +258,7 @@ def _statements(sink: Sink, stages: tuple[str, str]) -> Statements:
     fixed = any(sink.target.columns[name].always for name in key)
     return Statements(
         copy_rows=pg.template("sync/copy", stage=staged, columns=columns),
+        copy_numbered=pg.template("sync/copy", stage=staged, columns=_listed((sink.line, *sink.columns))),
         copy_keys=pg.template("sync/copy", stage=gone, columns=_listed(key)),
         upsert=pg.template("sync/upsert", **common, columns=columns, key=_listed(key), action=_action(sink)),
         delete=pg.template("sync/delete", **common, matches=_matches(key, "target", "gone")),
@@ -262,6 +277,40 @@ def _statements(sink: Sink, stages: tuple[str, str]) -> Statements:
             sql.SQL("TRUNCATE {}").format(gone),
         ),
     )
+
+
+def _orphans(connection: pg.Connection, sink: Sink, stage: str) -> list[sql.Composed]:
+    """A query for each foreign key that is written here."""
+    found = connection.execute(pg.template("sync/foreign_keys"), {"table": sink.target.oid})
+    return [
+        _orphans_of(sink, stage, (schema, table), dict(zip(here, there, strict=True)))
+        for schema, table, here, there in found
+        if set(here) <= set(sink.columns)
+    ]
+
+
+def _orphans_of(sink: Sink, stage: str, parent: tuple[str, str], key: Mapping[str, str]) -> sql.Composed:
+    from psycopg import sql
+
+    given = (sql.SQL("staged.{} IS NOT NULL").format(pg.identifier(name)) for name in key)
+    matches = (
+        sql.SQL("{} OPERATOR(pg_catalog.=) {}").format(
+            pg.identifier("parent", there), pg.identifier("staged", here)
+        )
+        for here, there in key.items()
+    )
+    return pg.template(
+        "sync/orphans",
+        stage=_stage(stage),
+        line=pg.identifier(sink.line),
+        parent=pg.identifier(*parent),
+        given=sql.SQL(" AND ").join(given),
+        matches=sql.SQL(" AND ").join(matches),
+    )
+
+
+def _unused(name: str, names: Iterable[str]) -> str:
+    return _unused(f"{name}_", names) if name in names else name
 
 
 def _action(sink: Sink) -> sql.Composable:
