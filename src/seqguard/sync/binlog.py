@@ -70,7 +70,8 @@ class BinlogSource:
         self.close()
         self._control = self._connect()
         server = binlog_server.examine(self._control)
-        offset = None if self._new_snapshot else stored(STREAM)
+        known = stored(STREAM)  # asked for even where it is not used: the target moves on from there only
+        offset = None if self._new_snapshot else known
         if offset is not None:
             _check_server(server, offset)
         self._ahead = ReadAhead(self._batches(server, offset))
