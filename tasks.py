@@ -87,10 +87,7 @@ def lint(_arguments: list[str]) -> None:
 
 
 def test(arguments: list[str]) -> None:
-    """Lint, every test, part of them on PostgreSQL 13 to 17; with arguments, only pytest with those.
-
-    --versions [13 14 ...] runs every test on these versions of PostgreSQL, or on all.
-    """
+    """Lint, every test, part of them on 13 to 17; or pytest with arguments; or --versions [13 14 ...]."""
     versions = ROOT / "tests" / "versions.py"
     if arguments[:1] == ["--versions"]:
         need("npm", "pgbouncer", "mariadbd")
