@@ -108,7 +108,12 @@ class Writer:
         """
         for table, reason in batch.stopped.items():
             self.stopped.setdefault(table, reason)
-        return self._attempted(partial(self._apply, batch))
+        result = Applied()
+        if batch.changes or batch.positions:
+            result = self._attempted(partial(self._write, batch))
+        told, self._told = self._told, set(self.stopped)
+        tables = {table: reason for table, reason in self.stopped.items() if table not in told}
+        return replace(result, retried=self._retried_if_due(), tables=tables)
 
     def _attempted(self, attempt: Callable[[], T]) -> T:
         """Do something; where a table is not as it was, read the tables and do it again."""
@@ -175,18 +180,8 @@ class Writer:
         refreshed.add(stale.source)
         self.close()
 
-    def _apply(self, batch: Batch) -> Applied:
+    def _write(self, batch: Batch) -> Applied:
         session = self._open()
-        result = Applied()
-        if batch.changes or batch.positions:
-            result = self._write(session, batch)
-            self._positions.settle(batch.positions)
-        retried = self._retry_due(session)
-        told, self._told = self._told, set(self.stopped)
-        tables = {table: reason for table, reason in self.stopped.items() if table not in told}
-        return replace(result, retried=retried, tables=tables)
-
-    def _write(self, session: _Session, batch: Batch) -> Applied:
         work = _translated(batch.changes, self._mappings, self.stopped)
         pending = Pending(self._mappings, batch.changes)
         problems = session.sequences.advance(session.connection, work.steps)
@@ -195,6 +190,7 @@ class Writer:
             self._load(session.connection, batch.changes, pending)
             counts = _settled(session, work, pending)
             states = self._store(session.connection, pending, [of_message(message) for message in batch.bad])
+        self._positions.settle(batch.positions)
         return Applied(
             changes=Counter(change.table for change in batch.changes),
             upserts=counts["upsert"],
@@ -228,16 +224,22 @@ class Writer:
             return {}
         return self._letters.put(connection, changed, self._limits.patience, self._limits.most_waiting)
 
-    def _retry_due(self, session: _Session) -> int:
-        """Try letters again whose time has come; returns how many were applied."""
+    def _retried_if_due(self) -> int:
+        """Try letters again whose time has come; what fails for a moment now is left for the next time."""
         if time.monotonic() < self._next_retry:
             return 0
         self._next_retry = time.monotonic() + self._limits.retry_every
+        try:
+            return self._attempted(self._retry_due)
+        except TransientError:
+            return 0
+
+    def _retry_due(self) -> int:
+        session = self._open()
         if not self._letters.is_due(session.connection):
             return 0
         with session.connection.transaction():
-            letters = self._letters.due(session.connection, _MOST_AT_ONCE)
-            return self._retry(session, letters)
+            return self._retry(session, self._letters.due(session.connection, _MOST_AT_ONCE))
 
     def _retry_ids(self, ids: Sequence[int]) -> int:
         session = self._open()
