@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seqguard.errors import SeqguardError
 from seqguard.sync import binlog_server, mysql, snapshot
-from seqguard.sync.binlog_stream import HEARTBEAT, BinlogStream, Tables
+from seqguard.sync.binlog_stream import BinlogStream, Tables
 from seqguard.sync.event import Batch
 from seqguard.sync.place import Place
 from seqguard.sync.readahead import ReadAhead
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from seqguard.sync.source import Stored
 
 STREAM = "binlog"
+_PATIENCE = 5.0
+"""Seconds that the thread has to end; a heartbeat ends it long before, where the server still sends them."""
 _LAG_EVERY = 1.0
 """Seconds between two questions about the lag while there is work."""
 
@@ -142,7 +144,7 @@ class BinlogSource:
         if self._ahead:
             self._ahead.close()
             # it ends with the next event, of which a heartbeat is one
-            self._ahead.join(3 * HEARTBEAT)
+            self._ahead.join(_PATIENCE)
         for opened in (self._stream, self._control):
             if opened:
                 with suppress(Exception):

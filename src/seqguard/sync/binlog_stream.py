@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seqguard.sync.mysql import Connection, SourceColumn
     from seqguard.sync.place import Place
 
-HEARTBEAT = 1.0
+HEARTBEAT = 0.25
 """Seconds of silence after which the server says that it is there."""
 SILENCE = 30
 """Seconds of silence after which it is not."""

@@ -1,0 +1,192 @@
+"""From MySQL's binlog to PostgreSQL, beside plain reading, as ratios in one run.
+
+    python3 tasks.py bench binlog [ROWS [ROUNDS]]
+
+plain        the rows read with pymysql, written by COPY into the table itself, one transaction: no sync at all
+snapshot     the same rows by sync: source, mapping, writer, positions, sequences
+read         changes taken from the source and dropped: what the source alone can do
+library      the same events by mysql-replication's own decoder of rows
+applied      changes from the source into PostgreSQL
+
+The binlog holds single-row transactions (small), and transactions of 1,000 rows in statements of 100 (large). Each
+round runs every way, one after the other; a figure is the median over the rounds, in rows a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from pymysql.cursors import SSCursor
+from pymysqlreplication import BinLogStreamReader
+from pymysqlreplication.row_event import WriteRowsEvent
+from writer import COLUMNS, MAPPING, TABLE
+
+from seqguard.demo import mariadb
+from seqguard.demo.server import embedded_binaries, throwaway
+from seqguard.sync import mysql
+from seqguard.sync.binlog import BinlogSource
+from seqguard.sync.mapping import TableMapping
+from seqguard.sync.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seqguard.demo.mariadb import MariaDB
+
+ROWS, ROUNDS, SMALL, LARGE, BATCH = 1_000_000, 3, 20_000, 100_000, 10_000
+FSYNC = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "max_wal_size": "4GB"}
+SOURCE = """
+CREATE TABLE {t} (
+    id int AUTO_INCREMENT PRIMARY KEY, user_name varchar(50) UNIQUE NOT NULL, email_address varchar(100) UNIQUE NOT NULL,
+    display_name varchar(100), mobile varchar(20), account_status enum('Active', 'Inactive', 'Suspended'),
+    source varchar(20) DEFAULT 'revamp', created_at timestamp DEFAULT current_timestamp,
+    updated_at timestamp DEFAULT current_timestamp)
+"""
+FILL = """
+INSERT INTO {t} (user_name, email_address, display_name, mobile, account_status)
+SELECT concat('user', seq), concat('user', seq, '@example.com'), concat('User Number ', seq), concat('+1 202 ', seq), 'Active'
+FROM seq_{first}_to_{last}
+"""
+PLAIN = ", ".join((*list(MAPPING)[:5], "lower(account_status)", "'sync_service'", "created_at", "updated_at"))
+
+
+class Bench:
+    """A MariaDB with rows, and a PostgreSQL."""
+
+    def __init__(self, source: MariaDB, dsn: str) -> None:
+        self.source, self.dsn = source, dsn
+        self.run("CREATE DATABASE bench", None)
+
+    def run(self, statement: str, database: str | None = "bench") -> Any:
+        with self.source.connect(database) as connection:
+            return mysql.query(connection, statement)
+
+    def prepare(self) -> None:
+        """An empty target that no sync has touched."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS seqguard_sync CASCADE")
+            connection.execute("DROP TABLE IF EXISTS written")
+            connection.execute(TABLE.format(t="written").encode())
+            connection.execute("CHECKPOINT")
+
+    def plain(self) -> None:
+        with (
+            self.source.connect("bench", cursorclass=SSCursor) as mysql_connection,
+            mysql_connection.cursor() as cursor,
+            psycopg.connect(self.dsn) as connection,
+            connection.cursor().copy(f"COPY written ({', '.join(COLUMNS)}) FROM STDIN".encode()) as copy,
+        ):
+            cursor.execute(f"SELECT {PLAIN} FROM users ORDER BY id")
+            for row in cursor:
+                copy.write_row(row)
+
+    def binlog(self, table: str) -> BinlogSource:
+        values = {"account_status": {"Active": "active", "Inactive": "inactive", "Suspended": "suspended"}}
+        mapping = TableMapping(
+            table, "public", "written", ("id",), MAPPING, values=values, constants={"source": "sync_service"}
+        )
+        self.mapping = mapping
+        option_file = self.source.option_file
+        return BinlogSource([mapping], database="bench", replica_id=4001, option_file=option_file)
+
+    def applied(self, table: str, offset: Any = None) -> None:
+        with (
+            closing(self.binlog(table)) as source,
+            closing(Writer(self.dsn, "bench", [self.mapping])) as writer,
+        ):
+            stored = writer.stored
+            source.start(lambda stream: stored(stream) or offset)
+            while True:
+                batch = source.poll(BATCH, 0.1)
+                writer.apply(batch)
+                if not batch.changes and source.lag() == 0:
+                    return
+
+    def read(self, table: str, offset: Any) -> None:
+        with closing(self.binlog(table)) as source:
+            source.start(lambda _: offset)
+            while source.poll(BATCH, 0.1).changes or source.lag() != 0:
+                continue
+
+    def library(self, table: str, offset: Any) -> None:
+        folder = self.source.folder
+        reader = BinLogStreamReader(
+            {"unix_socket": str(folder / "socket"), "user": "root"}, 4002, log_file=offset["file"],
+            log_pos=offset["pos"], resume_stream=True, only_events=[WriteRowsEvent], only_tables=[table],
+            freeze_schema=True, enable_logging=False,
+        )  # fmt: skip
+        for event in reader:
+            _ = event.rows
+
+    def offset(self) -> dict[str, Any]:
+        file, pos = self.run("SHOW MASTER STATUS")[0][:2]
+        return {"server_id": 1, "file": file, "pos": pos}
+
+    def write(self, table: str, rows: int, size: int) -> dict[str, Any]:
+        """Insert rows in transactions of a size, in statements of at most 100; return the position before."""
+        self.run(f"DROP TABLE IF EXISTS {table}")
+        self.run(SOURCE.format(t=table))
+        before = self.offset()
+        with self.source.connect("bench") as connection:
+            step = min(size, 100)
+            for first in range(1, rows + 1, step):
+                if size > step and first % size == 1:
+                    mysql.query(connection, "START TRANSACTION")
+                mysql.query(connection, FILL.format(t=table, first=first, last=first + step - 1))
+                if size > step and (first + step - 1) % size == 0:
+                    mysql.query(connection, "COMMIT")
+        return before
+
+
+def timed(work: Callable[[], None], rows: int) -> float:
+    """Rows a second."""
+    began = time.perf_counter()
+    work()
+    return rows / (time.perf_counter() - began)
+
+
+def measure(bench: Bench, rows: int, rounds: int) -> dict[str, list[float]]:
+    bench.run(SOURCE.format(t="users"))
+    bench.run(FILL.format(t="users", first=1, last=rows))
+    logs = {
+        "small": (SMALL, bench.write("small", SMALL, 1)),
+        "large": (LARGE, bench.write("large", LARGE, 1000)),
+    }
+    figures: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, work in {"plain": bench.plain, "snapshot": lambda: bench.applied("users")}.items():
+            bench.prepare()
+            figures.setdefault(name, []).append(timed(work, rows))
+        for table, (count, offset) in logs.items():
+            bench.prepare()
+            for name, way in {"library": bench.library, "read": bench.read, "applied": bench.applied}.items():
+                figures.setdefault(f"{name}, {table}", []).append(
+                    timed(lambda way=way, table=table, offset=offset: way(table, offset), count)
+                )
+    return figures
+
+
+def main(rows: int = ROWS, rounds: int = ROUNDS) -> None:
+    with mariadb.throwaway() as source, throwaway(embedded_binaries(), FSYNC) as target:
+        bench = Bench(source, target.conninfo())
+        version = bench.run("SELECT version()", None)[0][0]
+        figures = measure(bench, rows, rounds)
+    print(
+        f"MariaDB {version}, {rows} rows, load {os.getloadavg()[0]:.1f}, medians of {rounds} rounds, rows a second"
+    )
+    for name, rates in figures.items():
+        print(f"{name:16} {statistics.median(rates):10,.0f}")
+    ratio = statistics.median(map(float.__truediv__, figures["snapshot"], figures["plain"]))
+    print(f"snapshot / plain {ratio:10.2f}")
+    print(json.dumps({"mariadb": version, "rows": rows, "rounds": rounds, "figures": figures}))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
