@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,16 +161,19 @@ def summary(found: list[list[tuple[float, int, int]]], events: int) -> dict[str,
         done += count
         if done >= (events - steps[0][1]) * len(marks) / 4:
             marks.append((at, done))
-    quarters = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(marks, marks[1:], strict=False)]
+    quarters = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(marks)]
     memory = [
-        [worker[len(worker) * part // 4 - 1][2] / 1024 for part in (1, 2, 3, 4)] for worker in found if worker
+        [worker[max(0, len(worker) * part // 4 - 1)][2] / 1024 for part in (1, 2, 3, 4)]
+        for worker in found
+        if worker
     ]
     rate = done / (steps[-1][0] - start)
     return {
         "rate": rate,
         "quarters": quarters,
         "megabytes": memory,
-        "events": [sum(s[1] for s in w) for w in found],
+        "events": [sum(step[1] for step in worker) for worker in found],
+        "batches": [len(worker) for worker in found],
     }
 
 
@@ -190,6 +194,7 @@ def main(events: int = EVENTS, keys: int = KEYS) -> None:
             f"{workers} worker(s): {found['rate']:,.0f} events a second; by quarters of the burst: {quarters}"
         )
         print(f"  megabytes of each worker at each quarter: {memory}; events of each: {found['events']}")
+        print(f"  in {found['batches']} batches")
     print(f"two workers are {figures[2]['rate'] / figures[1]['rate']:.2f} times one")
     print(json.dumps({"events": events, "keys": keys, "cpus": os.cpu_count(), "figures": figures}))
 
