@@ -131,6 +131,7 @@ class BinlogStream:
                 return self._ended()
             case events.RotateEvent():
                 self._place.rotated(event.next_binlog, event.position)
+                self._forget_tables()
             case events.HeartbeatLogEvent():
                 return None if self._place.in_transaction else self._ended()
             case events.NotImplementedEvent() if event.event_type in _HIDING:
@@ -147,6 +148,12 @@ class BinlogStream:
     def _ended(self) -> list[Change]:
         self._place.ended(self._reader.log_pos)
         return []
+
+    def _forget_tables(self) -> None:
+        """A server that was restarted gives its ids to other tables. mysql-replication forgets them only at the
+        rotation that a running server writes, not at the one that tells of the next file after a restart."""  # noqa: D209
+        self._reader.table_map = {}
+        self._decoders.clear()
 
     def _describe(self, event: Any) -> None:
         """A table as it is from here on. The server gives an altered table another id."""
