@@ -22,8 +22,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     verdict record;
-    attention regclass[] := '{}';
-    problems jsonb := '{}';
+    attention regclass[] := ARRAY[]::regclass[];
+    problems jsonb := jsonb_build_object();
 BEGIN
     IF margin < 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'margin must not be negative';
