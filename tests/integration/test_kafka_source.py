@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -329,6 +330,38 @@ def test_a_broker_that_lost_its_topics_is_not_read_from_the_middle(tmp_path: Pat
         place.send(*inserts(range(2)))
         with pytest.raises(SeqguardError, match="the topic was made anew"):
             place.read(target, 10)
+
+
+def test_a_rebalance_in_mid_batch_takes_the_changes_along(place: Place) -> None:
+    topic = place.broker.topic(f"{place.topic}-two", 2)
+    shared, target = Place(place.broker, topic, place.option_file), Target()
+    shared.send(*inserts(range(100_000)))
+    with closing(shared.source()) as first, closing(shared.source()) as second:
+        first.start(Target().stored)
+        first.poll(1, SECONDS)
+        joining = threading.Thread(target=_join, args=(second, target))
+        joining.start()
+        # this poll lasts as long as there are messages, and they last longer than the other needs to join:
+        # the range assignor takes both partitions away while it holds thousands of changes
+        batch = first.poll(10**9, 0.2)
+        assert (batch.changes, batch.positions) == ([], {})
+        assert first.lag() == 0
+        again, deadline = Batch(), time.monotonic() + SECONDS
+        while not (again.changes and target.changes):
+            assert time.monotonic() < deadline
+            again = first.poll(100, 0.2)
+        joining.join(SECONDS)
+    ((stream, _),) = again.positions.items()
+    assert stream not in target.positions
+    assert target.changes[0].position.offset == {"offset": 1}
+
+
+def _join(source: KafkaSource, target: Target) -> None:
+    """Become a member; end when the first change is there."""
+    source.start(target.stored)
+    deadline = time.monotonic() + SECONDS
+    while not target.changes and time.monotonic() < deadline:
+        target.apply(source.poll(1, 0.2))
 
 
 def _poll_for(source: KafkaSource, seconds: float) -> None:
