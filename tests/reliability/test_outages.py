@@ -43,7 +43,8 @@ def assert_all_is_well(world: World) -> None:
 def test_connections_to_postgresql_that_are_cut_cost_nothing_but_time(world: World, link: Proxy) -> None:
     world.catch_up()
     audit.install(world)
-    with under_load(world.source, seed=1), world.running("--batch-size", "20"):
+    with under_load(world.source, seed=1), world.running("--batch-size", "20") as worker:
+        worker.until_reading()
         for _ in range(20):
             time.sleep(0.15)
             link.cut()
@@ -56,7 +57,8 @@ def test_connections_to_postgresql_that_are_cut_cost_nothing_but_time(world: Wor
 def test_a_restart_of_postgresql_costs_nothing_but_time(world: World, stoppable_postgres: Server) -> None:
     world.catch_up()
     audit.install(world)
-    with under_load(world.source, seed=2), world.running("--batch-size", "20"):
+    with under_load(world.source, seed=2), world.running("--batch-size", "20") as worker:
+        worker.until_reading()
         for mode in ("fast", "immediate"):
             time.sleep(1)
             stoppable_postgres.stop(mode)
@@ -69,6 +71,7 @@ def test_a_restart_of_mariadb_with_new_binlogs_costs_nothing_but_time(world: Wor
     world.catch_up()
     audit.install(world)
     with world.running("--batch-size", "20") as worker:
+        worker.until_reading()
         for seed, end in enumerate((world.mariadb.stop, world.mariadb.kill)):
             write(world, seed)
             world.change("FLUSH BINARY LOGS")
