@@ -21,7 +21,8 @@ from hypothesis import settings
 from seqguard.demo.server import Server, embedded_binaries, throwaway
 from seqguard.script import installation
 
-pytest_plugins = ["platforms"]
+
+pytest_plugins = ["attacker", "platforms"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]
