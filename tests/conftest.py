@@ -21,7 +21,6 @@ from hypothesis import settings
 from seqguard.demo.server import Server, embedded_binaries, throwaway
 from seqguard.script import installation
 
-
 pytest_plugins = ["attacker", "platforms"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
