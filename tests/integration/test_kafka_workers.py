@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from broker import Broker, running
-from conftest import Connection, one, rows
+from conftest import Connect, Connection, one, rows
 from debezium_messages import Connector, user
 
+from seqguard.sync import positions
 from seqguard.sync.event import BadMessage, Batch, Position
 from seqguard.sync.kafka import KafkaSource
 from seqguard.sync.kafka_options import Options
@@ -191,8 +193,8 @@ def test_members_come_and_go_and_every_change_is_applied_once(
 def test_a_message_that_cannot_be_read_is_a_dead_letter_that_no_retry_applies(db: Connection, dsn: str) -> None:
     db.execute(TABLE.encode())
     db.execute("INSERT INTO legacy_users (id, username, email) VALUES (1, 'a', 'a')")
-    positions = [Position("users/0", {"offset": number}) for number in (1, 2)]
-    bad = [BadMessage("revamp_users", position, "no JSON", b"\0key", b"\xff\0") for position in positions]
+    places = [Position("users/0", {"offset": number}) for number in (1, 2)]
+    bad = [BadMessage("revamp_users", place, "no JSON", b"\0key", b"\xff\0") for place in places]
     with closing(Writer(dsn, "bad", [MAPPING])) as writer:
         assert writer.stored("users/0") is None
         applied = writer.apply(Batch(bad=bad, positions={"users/0": {"offset": 2}}))
@@ -209,3 +211,21 @@ def test_a_message_that_cannot_be_read_is_a_dead_letter_that_no_retry_applies(db
     ]
     assert one(db, "SELECT count(*) FROM legacy_users") == 1
     assert read_so_far(db) == 2
+
+
+def test_workers_that_start_at_once_on_a_new_target_install_its_schema_once(
+    db: Connection, connect: Connect
+) -> None:
+    others = [connect(), connect()]
+    holder = connect()
+    with ThreadPoolExecutor() as pool:
+        holder.execute("BEGIN")
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [positions._INSTALLERS])  # noqa: SLF001
+        done = [pool.submit(positions.install, other) for other in others]
+        deadline = time.monotonic() + SECONDS
+        while one(db, "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'") < len(done):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        holder.execute("COMMIT")
+    assert [each.result() for each in done] == [None, None]
+    assert rows(db, "SELECT version FROM seqguard_sync.version") == [(len(positions.MIGRATIONS),)]

@@ -263,11 +263,13 @@ ENVELOPE = Connector().envelope("c", after=user(7))
         (b'{"schema": {"type": "string"}, "payload": "x"}', "struct"),
         (b'{"schema": {"type": "struct", "fields": [1]}, "payload": {}}', "fields"),
         (Connector().envelope("x", after=user(7)), "op is 'x'"),
+        (ENVELOPE.replace(b'"op":"c"', b'"op":["c"]'), "op is"),
+        (b'{"__deleted": [], "__op": {}}', "neither"),
         (Connector().envelope("c"), "after is no row"),
         (Connector().envelope("c", after=user(7) | {"id": "seven"}), "column id: 'seven' is no integer"),
         (Connector().envelope("c", after=user(7, created_at="soon")), "column created_at"),
     ],
-    ids=range(15),
+    ids=range(17),
 )
 def test_what_is_no_change_event_is_malformed(value: bytes, reason: str) -> None:
     decoder = Decoder({Connector().topic: [columns()]})

@@ -169,7 +169,7 @@ class Decoder:
             return self._deleted(message, columns, known, at)
         if operation == "t":
             return Change(columns.mapping.source, None, None, message.position, at)
-        if operation not in {"c", "r", "u"}:
+        if operation not in ("c", "r", "u"):
             raise MalformedError(columns.mapping.source, f"op is {operation!r}")
         after = _written(message, columns, schema, "after", event.get("after"))
         return Change(
@@ -188,7 +188,7 @@ class Decoder:
         at = None if operation == "r" else _moment(row.get("__source_ts_ms"))
         if operation == "t":
             return Change(source, None, None, message.position, at)
-        if operation == "d" or row.get("__deleted") in {"true", True}:
+        if operation == "d" or row.get("__deleted") in ("true", True):
             return self._deleted(message, columns, columns.row(schema, "", row), at)
         if columns.mapping.only and operation is None:
             raise SeqguardError(
@@ -198,7 +198,7 @@ class Decoder:
         after = _written(message, columns, schema, "", row)
         if not after:
             raise MalformedError(source, "neither a change event nor a row of the table")
-        before = None if operation in {"c", "r"} else _before(columns, {}, after)
+        before = None if operation in ("c", "r") else _before(columns, {}, after)
         return Change(source, before, after, message.position, at)
 
     def _deleted(
