@@ -14,7 +14,7 @@ from seqguard.sync.postgres import bad_ones, is_of_table, is_transient, line_of
 from seqguard.sync.step import Delete, Rekey, Truncate, Upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -63,6 +63,7 @@ class Applier:
         self._connection = connection
         order = parents_first({sink.target.oid: sink.target.references for sink in sinks.values()})
         self._sinks = dict(sorted(sinks.items(), key=lambda item: order.index(item[1].target.oid)))
+        self._parents = _parents(connection, sinks.values())
         self._defers = bool(sinks) and _has_deferrable(connection, [sink.target.oid for sink in sinks.values()])
 
     def settle(self, steps: Sequence[Step], pending: Pending) -> Counter[str]:
@@ -154,7 +155,7 @@ class Applier:
         """The operations of a part, without the steps whose values do not fit: those become letters."""
         while True:
             try:
-                return part, [op for segment in segments(part) for op in self._operations(segment)]
+                return part, [op for segment in segments(part, self._parents) for op in self._operations(segment)]
             except _BadStepsError as bad:
                 for step, error in bad.found:
                     pending.add(step.change, "dead", error.sqlstate, str(error), _UNFIT)
@@ -252,6 +253,13 @@ def _split(part: list[Step], blamed: Step | None) -> list[list[Step]]:
     place = next(index for index, step in enumerate(part) if step.change is blamed.change)
     middle = (place + 1 + len(part)) // 2
     return [part[:place], [part[place]], part[place + 1 : middle], part[middle:]]
+
+
+def _parents(connection: pg.Connection, sinks: Iterable[Sink]) -> frozenset[tuple[str, str]]:
+    """The tables that foreign keys point at."""
+    names = {sink.target.oid: (sink.target.schema, sink.target.name) for sink in sinks}
+    found = connection.execute(pg.template("sync/referenced"), {"tables": list(names)})
+    return frozenset(names[oid] for (oid,) in found)
 
 
 def _has_deferrable(connection: pg.Connection, tables: Sequence[int]) -> bool:
