@@ -20,6 +20,7 @@ import statistics
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -167,9 +168,8 @@ def measure(bench: Bench, rows: int, rounds: int) -> dict[str, list[float]]:
         for table, (count, offset) in logs.items():
             bench.prepare()
             for name, way in {"library": bench.library, "read": bench.read, "applied": bench.applied}.items():
-                figures.setdefault(f"{name}, {table}", []).append(
-                    timed(lambda way=way, table=table, offset=offset: way(table, offset), count)
-                )
+                rate = timed(partial(way, table, offset), count)
+                figures.setdefault(f"{name}, {table}", []).append(rate)
     return figures
 
 

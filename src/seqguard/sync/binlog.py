@@ -76,7 +76,7 @@ class BinlogSource:
         offset = None if self._new_snapshot else known
         if offset is not None:
             _check_server(server, offset)
-        self._ahead = ReadAhead(self._batches(server, offset))
+        self._ahead = ReadAhead(self._batches(server, offset), fill=_in_snapshot)
 
     def _batches(self, server: BinlogServer, offset: Offset | None) -> Iterator[Batch]:
         """Everything from an offset on. Runs in the thread that reads ahead."""
@@ -151,6 +151,11 @@ class BinlogSource:
                     opened.close()
         self._ahead = self._stream = self._control = self._snapshot = None
         self._offset = {}
+
+
+def _in_snapshot(positions: Mapping[str, Offset]) -> bool:
+    """Nobody waits for a single row of a snapshot."""
+    return "snapshot" in positions.get(STREAM, {})
 
 
 def wanted(table: TableMapping) -> frozenset[str]:

@@ -11,7 +11,7 @@ from seqguard.errors import SeqguardError
 from seqguard.sync.event import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from seqguard.sync.event import Change, Offset
 
@@ -22,8 +22,9 @@ AHEAD = 20_000
 class ReadAhead:
     """Takes small batches from an iterator in a thread, and hands them on as larger ones."""
 
-    def __init__(self, batches: Iterator[Batch]) -> None:
-        self._batches = batches
+    def __init__(self, batches: Iterator[Batch], fill: Callable[[Mapping[str, Offset]], bool]) -> None:
+        """At the positions where fill holds, full batches are better than early ones."""
+        self._batches, self._fill = batches, fill
         self._ready: deque[Batch] = deque()
         self._waiting = 0
         self._error: Exception | None = None
@@ -60,15 +61,16 @@ class ReadAhead:
     def poll(self, limit: int, seconds: float) -> Batch:
         """At most so many changes, as soon as there are some, at the latest after so many seconds.
 
-        Raises what the iterator raised, once everything before it is taken.
+        While fill holds for what was taken, more is waited for. Raises what the iterator raised, once everything before it is taken.
         """
         deadline = time.monotonic() + seconds
         changes: list[Change] = []
         positions: dict[str, Offset] = {}
         stopped: dict[str, str] = {}
         with self._changed:
-            while not changes and (self._ready or self._wait(deadline)):
-                self._take(limit, changes, positions, stopped)
+            while (not changes or self._fill(positions)) and (self._ready or self._wait(deadline)):
+                if not self._take(limit, changes, positions, stopped):
+                    break
             if not positions and self._error:
                 raise self._error
             self._changed.notify_all()
@@ -84,14 +86,21 @@ class ReadAhead:
 
     def _take(
         self, limit: int, changes: list[Change], positions: dict[str, Offset], stopped: dict[str, str]
-    ) -> None:
-        """Move what is ready, as far as the limit allows; a batch is cut only where it alone is beyond it."""
-        while self._ready and (len(changes) + len(self._ready[0].changes) <= limit or not changes):
+    ) -> bool:
+        """Move what is ready, as far as the limit allows; a batch is cut only where it alone is beyond it.
+
+        Returns whether there is room for more.
+        """
+        while self._ready:
+            if changes and len(changes) + len(self._ready[0].changes) > limit:
+                return False
             batch = self._cut(self._ready.popleft(), limit)
             self._waiting -= len(batch.changes)
             changes += batch.changes
             positions.update(batch.positions)
             stopped.update(batch.stopped)
+        self._changed.notify_all()
+        return len(changes) < limit
 
     def _cut(self, batch: Batch, limit: int) -> Batch:
         if len(batch.changes) <= limit:
