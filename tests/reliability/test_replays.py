@@ -17,8 +17,8 @@ def test_a_replay_from_an_earlier_position_changes_nothing(world: World) -> None
     with psycopg.connect(world.dsn, autocommit=True) as target, closing(world.source()) as connection:
         target.execute("CREATE TABLE before_it AS SELECT * FROM seqguard_sync.positions")
         history = History(connection, seed=3)
-        for _ in range(10):
-            for _ in range(40):
+        for _ in range(4):
+            for _ in range(60):
                 history.transaction()
             world.catch_up("--batch-size", "50")
             world.assert_equal()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seqguard import pg
@@ -24,14 +23,17 @@ if TYPE_CHECKING:
     Pair = tuple[TableMapping, TargetTable]
 
 
-@dataclass(frozen=True, slots=True)
 class MisfitError(SeqguardError):
     """What does not fit in a mapping, a line for each."""
 
-    lines: tuple[str, ...]
+    def __init__(self, findings: Sequence[str]) -> None:
+        super().__init__("\n".join(findings))
+        self._findings = tuple(findings)
 
-    def __str__(self) -> str:
-        return "\n".join(self.lines)
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The findings."""
+        return self._findings
 
 
 def fitting_pairs(config: Config) -> Sequence[Pair]:
@@ -42,7 +44,7 @@ def fitting_pairs(config: Config) -> Sequence[Pair]:
     with closing(pg.connect(config.conninfo)) as connection:
         examination = examine(config, connection)
         if examination.errors:
-            raise MisfitError(tuple(str(finding) for finding in examination.errors))
+            raise MisfitError([str(finding) for finding in examination.errors])
         pairs = [
             (one, read_target(connection, one.target_schema, one.target_table)) for one in examination.mappings
         ]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from seqguard.sync.writer import Applied, Writer
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
-POLL_SECONDS = 1.0
-"""How long a poll may wait for changes: no longer than a stop may take."""
+POLL_SECONDS, LAST_POLL_SECONDS = 1.0, 0.2
+"""How long a poll may wait for changes, no longer than a stop may take; and where none may be left to come."""
 
 
 class Watch(Protocol):
@@ -91,7 +91,8 @@ class Worker:
 
     def _turn(self) -> bool:
         """Take what is there to the target; return whether nothing is left."""
-        batch = self.source.poll(self.limits.batch_size, POLL_SECONDS)
+        seconds = LAST_POLL_SECONDS if self.limits.until_caught_up else POLL_SECONDS
+        batch = self.source.poll(self.limits.batch_size, seconds)
         began = time.monotonic()
         applied = self.writer.apply(batch)
         self.source.committed(batch.positions)

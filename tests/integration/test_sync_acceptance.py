@@ -1,0 +1,167 @@
+"""The story of examples/legacy-revamp, on the running service: real MariaDB, real PostgreSQL, the example's files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from platforms import EXAMPLE, PROGRAM, environment, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from platforms import Worker, World
+
+WITHIN = 5.0
+JUMP = (
+    "INSERT INTO revamp_users (id, user_name, email_address, display_name, source)"
+    " VALUES (100, 'jump_test', 'jump@test.com', 'Jump Test', 'revamp')"
+)
+ORDINARY = "INSERT INTO legacy_users (username, email) VALUES ('ordinary', 'ordinary@test.com') RETURNING id"
+
+
+@pytest.fixture(params=["guarded", "unguarded"])
+def service(world: World, request: pytest.FixtureRequest) -> Iterator[Worker]:
+    """The running service, caught up; with the guards of the example and without."""
+    if request.param == "unguarded":
+        with psycopg.connect(world.dsn, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA seqguard CASCADE")
+    with world.running() as worker:
+        until(lambda: "caught up" in worker.logged(), "the service has caught up")
+        yield worker
+
+
+@pytest.fixture
+def legacy(world: World, service: Worker) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+    """Runs a statement on the legacy platform."""
+    assert service.process.poll() is None
+    with psycopg.connect(world.dsn, autocommit=True) as connection:
+        yield lambda statement: connection.execute(statement.encode()).fetchall()
+
+
+def test_a_row_arrives_with_its_id_and_an_ordinary_insert_goes_on_behind_it(
+    world: World, legacy: Callable[[str], list[tuple[Any, ...]]]
+) -> None:
+    world.change(JUMP)
+    jumped = until(lambda: legacy("SELECT * FROM legacy_users WHERE id = 100"), "row 100", WITHIN)
+    assert jumped[0][:7] == (100, "jump_test", "jump@test.com", "Jump Test", None, "active", "sync_service")
+    assert legacy(ORDINARY) == [(101,)]
+
+
+def test_updates_and_deletes_follow(world: World, legacy: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    world.change(JUMP, "UPDATE revamp_users SET account_status = 'Suspended' WHERE id = 100")
+    of_100 = "SELECT status FROM legacy_users WHERE id = 100"
+    until(lambda: legacy(of_100) == [("suspended",)], "the update", WITHIN)
+    world.change("DELETE FROM revamp_users WHERE id = 100")
+    until(lambda: legacy(of_100) == [], "the delete", WITHIN)
+
+
+def test_nothing_echoes(world: World, legacy: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    of_1 = "SELECT full_name, source FROM legacy_users WHERE id = 1"
+    world.change(
+        "INSERT INTO revamp_users (id, user_name, email_address, source) VALUES (99, 'back', 'back', 'sync_service')",
+        "UPDATE revamp_users SET display_name = 'Countess' WHERE id = 1",
+        "DELETE FROM revamp_users WHERE id = 2",
+        JUMP,
+    )
+    until(lambda: legacy("SELECT * FROM legacy_users WHERE id = 100"), "what came after", WITHIN)
+    assert legacy(of_1) == [("Ada Lovelace", "legacy")]
+    assert legacy("SELECT id FROM legacy_users WHERE id IN (2, 99)") == [(2,)]
+
+
+def test_every_table_is_equal_and_takes_ordinary_inserts(
+    world: World, legacy: Callable[[str], list[tuple[Any, ...]]]
+) -> None:
+    world.change(
+        "INSERT INTO revamp_posts (id, author_id, title, views) VALUES (70, 5, 'far ahead', 3)",
+        "INSERT INTO revamp_likes (id, user_id, post_id, reaction_type) VALUES (80, 5, 70, 'Angry')",
+    )
+    until(lambda: legacy("SELECT * FROM legacy_likes WHERE id = 80"), "the like", WITHIN)
+    world.assert_equal()
+    world.assert_ordinary_inserts_succeed()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_prometheus_reads_what_was_done(world: World) -> None:
+    port = free_port()
+    with world.running("--metrics-port", str(port)) as worker:
+        until(lambda: "caught up" in worker.logged(), "the service has caught up")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            text = answer.read().decode()
+    found = dict(re.findall(r"^(seqguard_sync_\w+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE))
+    assert float(found['seqguard_sync_events_total{table="revamp_users"}']) == 6
+    assert float(found['seqguard_sync_rows_total{operation="upsert"}']) == 6
+    assert float(found["seqguard_sync_lag_seconds"]) == 0
+    assert float(found['seqguard_sync_backlog{unit="bytes"}']) == 0
+    assert float(found['seqguard_sync_position{part="pos",stream="binlog"}']) > 0
+
+
+def test_logs_are_json_where_nobody_watches(world: World) -> None:
+    world.catch_up()
+    lines = [json.loads(line) for line in (world.folder / "log.0").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["starting", "reading", "caught up", "stopped"]
+
+
+def status(world: World, *options: str) -> subprocess.CompletedProcess[str]:
+    command: list[str | Path] = [PROGRAM, "sync", "status", world.mapping, "--measure", "0", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+
+
+def test_status_tells_where_it_stands_without_the_worker(world: World) -> None:
+    world.catch_up()
+    world.change(JUMP)
+    done = status(world, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    (stream,) = found["streams"]
+    assert (found["name"], found["unit"], found["dead"], stream["stream"]) == ("revamp", "bytes", 0, "binlog")
+    assert stream["waiting"] > 0
+    world.catch_up()
+    (stream,) = json.loads(status(world, "--format", "json").stdout)["streams"]
+    assert (stream["waiting"], stream["lag_seconds"]) == (0, 0)
+
+
+def test_status_exits_with_1_before_the_first_commit_and_where_letters_are_dead(world: World) -> None:
+    assert status(world).returncode == 1
+    with psycopg.connect(world.dsn, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO legacy_users (id, username, email) VALUES (60, 'mary', 'mary@example.com')"
+        )
+    world.catch_up()
+    assert status(world).returncode == 0
+    world.change(
+        "INSERT INTO revamp_users (id, user_name, email_address) VALUES (50, 'mary', 'other@example.com')"
+    )
+    world.catch_up()
+    done = status(world)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "letters: revamp_users: 1 dead")
+
+
+def test_the_example_tells_its_story() -> None:
+    done = subprocess.run(
+        [sys.executable, EXAMPLE / "run.py"], capture_output=True, text=True, check=False, timeout=100,
+        env={**environment(), "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r" id  \n-----\n 101\n", done.stdout), done.stdout
+
+
+def test_a_mapping_that_does_not_fit_stops_it_before_the_first_row(world: World) -> None:
+    world.write_mapping(**{'title = "post_title"': 'title = "headline"'})
+    worker = world.start()
+    assert worker.process.wait(20) == 2
+    assert "headline" in worker.logged()
