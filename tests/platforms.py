@@ -172,7 +172,9 @@ class World:
         source, target = self.source_rows(), self.target_rows()
         for table, rows in source.items():
             different = set(rows) ^ set(target[table])
-            assert rows == target[table], f"{table}: {len(different)} differ, such as {sorted(different, key=str)[:3]}"
+            assert rows == target[table], (
+                f"{table}: {len(different)} differ, such as {sorted(different, key=str)[:3]}"
+            )
 
     def assert_ordinary_inserts_succeed(self) -> None:
         """An ordinary insert draws an id that is free, in every table."""
@@ -202,10 +204,14 @@ class World:
             row = connection.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)").fetchone()
         return row == (True,)
 
-    def assert_no_letters(self) -> None:
+    def letters(self) -> list[tuple[Any, ...]]:
+        """Changes that wait or are dead."""
+        query = "SELECT id, source, key, state, error FROM seqguard_sync.dead_letters"
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            letters = connection.execute("SELECT * FROM seqguard_sync.dead_letters").fetchall()
-        assert letters == []
+            return connection.execute(query.encode()).fetchall()
+
+    def assert_no_letters(self) -> None:
+        assert self.letters() == []
 
 
 def environment() -> dict[str, str]:
