@@ -15,16 +15,27 @@
 --     SELECT seqguard.unguard('public.users');               remove its guards
 --     DROP SCHEMA seqguard CASCADE;                          remove everything
 
-SET search_path = pg_catalog, pg_temp;
-SET standard_conforming_strings = on;
-SET quote_all_identifiers = off;
+-- The installation is one transaction, settings and lock included: it works, and leaves nothing
+-- behind, through a pooler that gives each transaction another server connection.
+BEGIN;
+
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL standard_conforming_strings = on;
+SET LOCAL quote_all_identifiers = off;
 
 -- Two installers take turns; one that waits for more than a minute goes on without.
-SET lock_timeout = '1min';
-DO $do$ BEGIN PERFORM pg_catalog.pg_advisory_lock(8317985137926545); END $do$;
-RESET lock_timeout;
+SET LOCAL lock_timeout = '1min';
+DO $do$
+BEGIN
+    PERFORM pg_catalog.pg_advisory_xact_lock(8317985137926545);
+EXCEPTION
+    WHEN lock_not_available THEN
+        RAISE WARNING 'seqguard: somebody else has been installing for a minute: going on';
+END
+$do$;
+SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+0a7b24cff052 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+b8e3bc3ffe32 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -57,11 +68,12 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+0a7b24cff052' THEN
+        IF old <> '0.1.0+b8e3bc3ffe32' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
-                         AND p.proname NOT IN ('advance', 'advance_to', 'guarded', 'follow_ddl') LOOP
+                         AND p.proname NOT LIKE 'advanc%'
+                         AND p.proname NOT IN ('guarded', 'is_guard_function', 'most_steps', 'take_turn', 'follow_ddl') LOOP
                 EXECUTE old;
             END LOOP;
             DROP VIEW IF EXISTS seqguard.stale_guards, seqguard.guards, seqguard.fed_columns;
@@ -74,7 +86,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+0a7b24cff052'$function$;
+AS $function$SELECT '0.1.0+b8e3bc3ffe32'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -100,7 +112,7 @@ WITH user_class AS (
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'f', 'v', 'S')
-      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'seqguard')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'seqguard', 'seqguard_sync')
       AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
       AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_depend AS e
@@ -192,7 +204,13 @@ WITH user_class AS (
                 WHEN n.type_name IN ('varchar', 'bpchar') THEN m.typmod - 4 - f.constant_length
            END AS digits,
            CASE WHEN n.type_name IN ('text', 'varchar', 'bpchar')
-                THEN COALESCE(f.pattern, '^(-?[0-9]{1,30})$') ELSE f.pattern END AS number_pattern
+                THEN COALESCE(f.pattern, '^(-?[0-9]{1,30})$') ELSE f.pattern END AS number_pattern,
+           n.type_name NOT IN ('text', 'varchar', 'bpchar') AND f.pattern IS NULL AND EXISTS (
+               SELECT FROM pg_catalog.pg_index AS i
+               JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
+               JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam AND am.amname = 'btree'
+               WHERE i.indrelid = f.table_oid AND i.indkey[0] = f.attnum
+                 AND i.indisvalid AND i.indpred IS NULL) AS indexed
     FROM feeding AS f
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.table_oid AND a.attnum = f.attnum
     JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
@@ -211,11 +229,24 @@ WITH user_class AS (
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
            -- the figure when seqguard.guard_condition() changes
-           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 1, q.seqincrement > 0, f.number_pattern,
-               pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000)) AS guard_shape
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 2, q.seqincrement > 0, f.number_pattern,
+               pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
+               fast.function, fast.arguments, CASE WHEN t.relkind = 'p' THEN t.relowner END)) AS guard_shape,
+           COALESCE(fast.function, 'advance') AS guard_function,
+           COALESCE(fast.arguments, pg_catalog.quote_literal(f.number_pattern)) AS guard_arguments
     FROM typed AS f
     JOIN user_class AS t ON t.oid = f.table_oid AND t.relkind <> 'S'
+    JOIN user_class AS s ON s.oid = f.sequence_oid
     JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = f.sequence_oid
+    LEFT JOIN LATERAL (
+        -- see install/fast_path.sql
+        SELECT pg_catalog.concat('advance_', CASE WHEN q.seqincrement > 0 THEN 'up' ELSE 'down' END, '_', f.attname),
+               pg_catalog.format('%L, %L, %L, %L, %L', pg_catalog.format('%I.%I', s.nspname, s.relname), s.oid,
+                                 t.relowner, f.attnum, f.indexed)
+    ) AS fast (function, arguments)
+        ON f.atttypid IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
+                          'pg_catalog.int8'::pg_catalog.regtype)
+       AND t.relkind = 'r' AND q.seqincrement IN (1, -1) AND q.seqcache = 1 AND pg_catalog.octet_length(fast.function) <= 63
     WHERE NOT (t.relispartition AND EXISTS (
         SELECT FROM pg_catalog.pg_inherits AS i
         JOIN typed AS parent ON parent.table_oid = i.inhparent
@@ -250,10 +281,10 @@ WITH user_class AS (
     WHERE d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
     GROUP BY r.oid
 ), guard AS (
-    SELECT g.tgrelid, g.tgname, g.tgenabled, c.refobjsubid AS attnum, s.refobjid AS sequence_oid,
+    SELECT g.tgrelid, g.tgname, g.tgenabled, clone.astray, c.refobjsubid AS attnum, s.refobjid AS sequence_oid,
            pg_catalog.obj_description(g.oid, 'pg_trigger') AS comment
     FROM pg_catalog.pg_trigger AS g
-    JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid AND p.proname = 'advance'
+    JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'seqguard'
     LEFT JOIN pg_catalog.pg_depend AS c
         ON c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
@@ -262,6 +293,11 @@ WITH user_class AS (
     LEFT JOIN pg_catalog.pg_depend AS s
         ON s.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND s.objid = g.oid
        AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.refobjid <> g.tgrelid
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(g.tgrelid) AS tree
+                       JOIN pg_catalog.pg_trigger AS k ON k.tgrelid = tree.relid AND k.tgname = g.tgname
+                       WHERE k.tgparentid <> 0 AND k.tgenabled <> 'A') AS astray
+    ) AS clone
     WHERE g.tgparentid = 0
 )
 SELECT
@@ -300,12 +336,7 @@ SELECT
          WHEN f.type_name = 'int4' THEN 2147483647
          WHEN f.digits BETWEEN 0 AND 18 THEN pg_catalog.repeat('9', f.digits)::pg_catalog.numeric
     END::pg_catalog.int8 AS type_maximum,
-    COALESCE(f.number_pattern IS NULL AND EXISTS (
-        SELECT FROM pg_catalog.pg_index AS i
-        JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
-        JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam AND am.amname = 'btree'
-        WHERE i.indrelid = f.table_oid AND i.indkey[0] = f.attnum
-          AND i.indisvalid AND i.indpred IS NULL), false) AS indexed,
+    COALESCE(f.indexed, false) AS indexed,
     f.relpages AS pages,
     u.unjudged,
     CASE WHEN f.table_oid IS NULL OR u.unjudged IS NOT NULL THEN NULL
@@ -348,11 +379,13 @@ SELECT
               || '_' || pg_catalog.left(pg_catalog.md5(f.guard_stem), 8) || '_sequence'
     END AS guard_name,
     f.guard_shape,
+    f.guard_function,
+    f.guard_arguments,
     CASE WHEN f.table_oid IS NULL THEN NULL
          WHEN g.tgenabled = 'D' THEN 'disabled'
          WHEN g.tgname IS NULL AND w.unguardable IS NULL THEN 'missing'
          WHEN g.tgname IS NULL THEN 'unguardable'
-         WHEN g.tgenabled <> 'A' OR w.unguardable IS NOT NULL OR g.comment IS DISTINCT FROM f.guard_shape
+         WHEN g.tgenabled <> 'A' OR g.astray OR w.unguardable IS NOT NULL OR g.comment IS DISTINCT FROM f.guard_shape
              THEN 'outdated'
          ELSE 'installed'
     END AS guard_state
@@ -605,8 +638,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     verdict record;
-    attention regclass[] := '{}';
-    problems jsonb := '{}';
+    attention regclass[] := ARRAY[]::regclass[];
+    problems jsonb := jsonb_build_object();
 BEGIN
     IF margin < 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'margin must not be negative';
@@ -624,43 +657,51 @@ BEGIN
 END
 $function$;
 
--- The trigger function of every guard. It is called only for a row whose id may be
--- ahead of its sequence: the trigger's WHEN clause has turned the others away.
+-- What guards run. A guard's trigger calls its function only for a row whose id may be
+-- ahead of the sequence: the WHEN clause has turned the others away.
 --
--- It finds its column and its sequence through the dependencies of that WHEN
--- clause, because those follow every RENAME and survive pg_dump, which names in
--- arguments and oids do not. The only argument, for a text column, is the pattern
--- whose group is the numeric part.
+-- seqguard.advance() serves every guard. It finds its column and its sequence through the
+-- dependencies of the WHEN clause, because those follow every RENAME and survive pg_dump. That
+-- costs some twenty microseconds. Guards on plain integer columns have a quicker function, from
+-- fast_path.sql, which does what advance() does where anything is not as it was when the guard was installed.
 --
 -- SECURITY DEFINER: inserting into an identity column needs no privilege on its
--- sequence, moving the sequence does. Only the owner may attach it to a table. The owner
+-- sequence, moving the sequence does. Only the owner may attach them to a table. The owner
 -- of a guarded table is not trusted: a query sees the catalogs as of the transaction's
 -- snapshot, which in REPEATABLE READ may be older than the table that is inserted into.
--- So the column's name comes from the system cache, no value is cast but through its
+-- So the column's name comes from the system cache, no value is cast but an integer or through its
 -- type's own output function, and the rights are looked at again before the move.
+
+-- Every trigger function in this schema is a guard's.
+CREATE OR REPLACE FUNCTION seqguard.is_guard_function(function oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT EXISTS (SELECT FROM pg_proc AS p
+                   WHERE p.oid = function AND p.prorettype = 'trigger'::regtype
+                     AND p.pronamespace = 'seqguard'::regnamespace)
+$function$;
 
 -- The guard that a trigger is, or, for its clone on a partition, that it was cloned from:
 -- the column's present name, the sequence, and the owner of the table. No row where the
 -- snapshot does not show it.
 CREATE OR REPLACE FUNCTION seqguard.guarded(
-    table_oid oid, trigger_name name, OUT column_name name, OUT sequence_oid oid, OUT table_owner oid,
-    OUT increment bigint, OUT minimum bigint, OUT maximum bigint, OUT cache bigint)
+    table_oid oid, trigger_name name, OUT column_name name, OUT sequence_oid oid, OUT table_owner oid)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     guard oid;
     parent oid;
-    advance constant oid := 'seqguard.advance'::regproc;
 BEGIN
     SELECT t.oid, t.tgparentid INTO guard, parent
-    FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = trigger_name AND t.tgfoid = advance;
+    FROM pg_trigger AS t
+    WHERE t.tgrelid = table_oid AND t.tgname = trigger_name AND seqguard.is_guard_function(t.tgfoid);
     WHILE parent <> 0 LOOP
         guard := parent;
-        SELECT t.tgparentid INTO parent FROM pg_trigger AS t WHERE t.oid = guard AND t.tgfoid = advance;
+        SELECT t.tgparentid INTO parent FROM pg_trigger AS t WHERE t.oid = guard;
     END LOOP;
     SELECT (pg_identify_object_as_address(c.refclassid, c.refobjid, c.refobjsubid)).object_names[3],
-           t.relowner, s.seqrelid, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
-    INTO column_name, table_owner, sequence_oid, increment, minimum, maximum, cache
+           t.relowner, s.seqrelid
+    INTO column_name, table_owner, sequence_oid
     FROM pg_depend AS c
     JOIN pg_class AS t ON t.oid = c.refobjid
     JOIN pg_depend AS d ON d.classid = c.classid AND d.objid = c.objid AND d.refclassid = c.refclassid
@@ -669,6 +710,11 @@ BEGIN
       AND c.refclassid = 'pg_class'::regclass AND c.refobjsubid > 0;
 END
 $function$;
+
+-- So far a guard goes with nextval: two or three milliseconds.
+CREATE OR REPLACE FUNCTION seqguard.most_steps() RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$SELECT 20000$function$;
 
 -- Guards that are about to call setval take turns. A table, because anybody may hold an advisory
 -- lock for ever; where somebody holds this one for long, the guard goes on without its turn.
@@ -693,33 +739,48 @@ $function$;
 
 -- Moves a sequence to the last value of its grid that is not beyond value, never back.
 --
--- A few steps are taken with nextval, which cannot move a sequence backwards. A longer
--- way is one setval, in the same expression as the test that it goes forward; guards
+-- It goes by nextval, which cannot move a sequence backwards. A longer way than most_steps()
+-- is one setval, in the same expression as the test that it goes forward; guards
 -- take turns at it. nextval by ordinary inserts cannot be made to wait here: see
 -- docs/guard.md for what is left of the race.
-CREATE OR REPLACE FUNCTION seqguard.advance_to(
-    sequence_oid regclass, increment bigint, minimum bigint, maximum bigint, cache bigint, value numeric)
-RETURNS void
+CREATE OR REPLACE FUNCTION seqguard.advance_to(sequence_oid regclass, value numeric) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    start bigint;
+    increment bigint;
+    minimum bigint;
+    maximum bigint;
+    cache bigint;
     origin bigint;
     called boolean := true;
     steps numeric;
     target bigint;
     reached bigint;
 BEGIN
+    SELECT s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
+    INTO start, increment, minimum, maximum, cache
+    FROM pg_sequence AS s WHERE s.seqrelid = sequence_oid;
     origin := pg_sequence_last_value(sequence_oid);
     IF origin IS NULL THEN
-        EXECUTE format('SELECT last_value, is_called FROM %s', sequence_oid) INTO origin, called;
+        -- never called: where it stands is read by its oid or not at all, for by its name another
+        -- relation might be read
+        IF current_setting('server_version_num')::integer >= 180000 THEN
+            EXECUTE 'SELECT last_value, is_called FROM pg_get_sequence_data($1)' INTO origin, called USING sequence_oid;
+            IF origin IS NULL THEN
+                RAISE insufficient_privilege USING MESSAGE = format('permission denied for sequence %s', sequence_oid);
+            END IF;
+        ELSIF sign(increment::numeric) * (value - start) >= 0 THEN
+            origin := nextval(sequence_oid);
+        END IF;
     END IF;
     steps := div(value - origin, increment::numeric) + CASE WHEN called THEN 0 ELSE 1 END;
-    IF steps <= 0 OR (value - origin) * sign(increment::numeric) < 0
+    IF steps IS NULL OR steps <= 0 OR (value - origin) * sign(increment::numeric) < 0
        OR value NOT BETWEEN minimum AND maximum THEN
         RETURN;
     END IF;
     target := origin + (steps - CASE WHEN called THEN 0 ELSE 1 END) * increment;
-    IF steps <= 32 AND cache = 1 THEN
+    IF steps <= seqguard.most_steps() AND cache = 1 THEN
         FOR step IN 1 .. steps LOOP
             reached := nextval(sequence_oid);
             EXIT WHEN CASE WHEN increment > 0 THEN reached >= target ELSE reached <= target END;
@@ -746,36 +807,178 @@ EXCEPTION
 END
 $function$;
 
+-- The statement that moves a guard's sequence for the row $1, of the guarded table.
+CREATE OR REPLACE FUNCTION seqguard.advancing(table_oid oid, trigger_name name, pattern text) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    nothing constant text := 'SELECT';
+    guard record := seqguard.guarded(table_oid, trigger_name);
+BEGIN
+    IF guard.column_name IS NULL THEN
+        RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays',
+            trigger_name, table_oid::regclass;
+        RETURN nothing;
+    ELSIF NOT has_sequence_privilege(guard.table_owner, guard.sequence_oid, 'UPDATE') THEN
+        RAISE WARNING 'seqguard: the owner of table % may not move sequence %',
+            table_oid::regclass, guard.sequence_oid::regclass
+            USING HINT = format('GRANT UPDATE ON SEQUENCE %s TO %I', guard.sequence_oid::regclass,
+                                pg_get_userbyid(guard.table_owner));
+        RETURN nothing;
+    END IF;
+    -- fails where the table, or the partition, has no such column: ($1).name would call a function
+    PERFORM has_column_privilege(table_oid, guard.column_name, 'INSERT');
+    RETURN format('SELECT seqguard.advance_for(%s, %L, format(''%%s'', ($1).%I))',
+        guard.sequence_oid, pattern, guard.column_name);
+EXCEPTION
+    WHEN undefined_column THEN
+        RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays',
+            trigger_name, table_oid::regclass;
+        RETURN nothing;
+END
+$function$;
+
+-- Moves a sequence for a value as its type writes it; pattern's group is the numeric part of a text.
+CREATE OR REPLACE FUNCTION seqguard.advance_for(sequence_oid oid, pattern text, written text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    number constant text := CASE WHEN pattern IS NULL THEN written ELSE substring(written FROM pattern) END;
+BEGIN
+    IF number ~ '^-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?$' THEN
+        PERFORM seqguard.advance_to(sequence_oid, number::numeric);
+    END IF;
+END
+$function$;
+
 CREATE OR REPLACE FUNCTION seqguard.advance() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $function$
-DECLARE
-    guard record := seqguard.guarded(TG_RELID, TG_NAME);
-    written text;
 BEGIN
-    IF guard.column_name IS NULL THEN
-        RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays', TG_NAME, TG_RELID::regclass;
-        RETURN NULL;
-    END IF;
-    EXECUTE format('SELECT format(''%%s'', ($1).%I)', guard.column_name) INTO written USING NEW;
-    IF TG_NARGS > 0 THEN
-        written := substring(written FROM TG_ARGV[0]);
-    END IF;
-    IF written IS NULL OR written !~ '^-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?$' THEN
-        RETURN NULL;
-    END IF;
-    IF NOT has_sequence_privilege(guard.table_owner, guard.sequence_oid, 'UPDATE') THEN
-        RAISE WARNING 'seqguard: the owner of table % may not move sequence %', TG_RELID::regclass, guard.sequence_oid::regclass
-            USING HINT = format('GRANT UPDATE ON SEQUENCE %s TO %I', guard.sequence_oid::regclass,
-                                pg_get_userbyid(guard.table_owner));
-        RETURN NULL;
-    END IF;
-    PERFORM seqguard.advance_to(guard.sequence_oid, guard.increment, guard.minimum, guard.maximum,
-                                guard.cache, written::numeric);
+    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, CASE WHEN TG_NARGS > 0 THEN TG_ARGV[0] END) USING NEW;
     RETURN NULL;
 END
 $function$;
+
+-- The fast path: guards on columns of a plain integer type, fed one by one, call a function that has the
+-- column's name written out; one function serves every such column of that name.
+--
+-- Its triggers' arguments are the sequence's name, its oid, the oid of the table's owner, whose right to
+-- move the sequence is tested for every row, the column's number, and whether it has an index. After a
+-- RENAME, and after a dump was restored elsewhere, one of them does not fit any more. Then
+-- seqguard.advancing() finds out what to do.
+--
+-- No expression but pg_typeof() is made with a value that is not a plain integer: the cast of another
+-- type may be a function of its owner's, and run as soon as the expression is planned. The arguments
+-- are trusted, so that nobody else may attach the function to a table: partitioned tables, whose
+-- owners need that right to add partitions, take advance().
+
+-- The value of a column that is furthest beyond value. A statement's first row leads the sequence beyond all
+-- its rows at once, for another session could draw the ids of those that follow. Only of a table of
+-- this function's owner: planning a query can run functions of the table's owner. And only with a
+-- fresh snapshot, which is what tells the owner of now.
+CREATE OR REPLACE FUNCTION seqguard.furthest(table_oid regclass, column_name name, value bigint, up boolean)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    furthest bigint;
+BEGIN
+    IF current_setting('transaction_isolation') = 'read committed'
+       AND EXISTS (SELECT FROM pg_class AS t
+                   WHERE t.oid = table_oid AND pg_get_userbyid(t.relowner) = current_user) THEN
+        EXECUTE format(CASE WHEN up THEN 'SELECT %1$I FROM ONLY %2$s WHERE %1$I > $1 ORDER BY %1$I DESC LIMIT 1'
+                            ELSE 'SELECT %1$I FROM ONLY %2$s WHERE %1$I < $1 ORDER BY %1$I LIMIT 1' END,
+                       column_name, table_oid)
+        INTO furthest USING value;
+    END IF;
+    RETURN COALESCE(furthest, value);
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION seqguard.make_fast_path(function name) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $make$
+DECLARE
+    up constant boolean := starts_with(function, 'advance_up_');
+    column_name constant name := substring(function FROM '^advance_(?:up|down)_(.*)$');
+    template constant text := $body$
+DECLARE
+    sequence regclass;
+    last bigint;
+    target bigint;
+BEGIN
+    BEGIN
+        IF pg_typeof(NEW.%1$I) IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) THEN
+            sequence := to_regclass(TG_ARGV[0]);
+            last := CASE
+                WHEN sequence::oid = TG_ARGV[1]::oid
+                     AND has_sequence_privilege(TG_ARGV[2]::oid, sequence, 'UPDATE')
+                     AND (pg_identify_object_as_address('pg_class'::regclass, TG_RELID, TG_ARGV[3]::integer)
+                         ).object_names[3] = %2$L
+                THEN pg_sequence_last_value(sequence) END;
+            IF NEW.%1$I %3$s last OR NEW.%1$I IS NULL THEN
+                RETURN NULL;
+            ELSIF last IS NOT NULL THEN
+                target := NEW.%1$I;
+                IF TG_ARGV[4]::boolean THEN
+                    target := seqguard.furthest(TG_RELID, %2$L, target, %5$L);
+                END IF;
+                IF abs(target - last) <= %6$s THEN
+                    WHILE nextval(sequence) %4$s target LOOP END LOOP;
+                    RETURN NULL;
+                END IF;
+                PERFORM seqguard.advance_to(sequence, target);
+            END IF;
+        END IF;
+    EXCEPTION
+        WHEN undefined_column OR undefined_function OR datatype_mismatch OR feature_not_supported
+             OR wrong_object_type OR insufficient_privilege OR numeric_value_out_of_range
+             OR sequence_generator_limit_exceeded THEN
+            last := NULL;
+    END;
+    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, NULL) USING NEW;
+    RETURN NULL;
+END
+$body$;
+BEGIN
+    EXECUTE format(
+        'CREATE OR REPLACE FUNCTION seqguard.%I() RETURNS trigger LANGUAGE plpgsql VOLATILE SECURITY DEFINER '
+        'SET search_path = pg_catalog, pg_temp AS %L',
+        function,
+        format(template, column_name, column_name, CASE WHEN up THEN '<=' ELSE '>=' END,
+               CASE WHEN up THEN '<' ELSE '>' END, up, seqguard.most_steps()));
+    EXECUTE format('REVOKE ALL ON FUNCTION seqguard.%I() FROM PUBLIC', function);
+    EXECUTE format('ALTER FUNCTION seqguard.%I() OWNER TO %I', function,
+                   (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'seqguard'));
+END
+$make$;
+
+CREATE OR REPLACE FUNCTION seqguard.ensure_fast_path(function name) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF to_regproc(format('seqguard.%I', function)) IS NULL THEN
+        PERFORM seqguard.make_fast_path(function);
+    END IF;
+EXCEPTION
+    WHEN unique_violation OR duplicate_function THEN  -- another session was quicker
+        RETURN;
+END
+$function$;
+
+-- Those that are there already, made anew, and the usual one: a dump of a single table finds it.
+DO $do$
+BEGIN
+    PERFORM seqguard.make_fast_path(f.name)
+    FROM (SELECT 'advance_up_id'
+          UNION
+          SELECT p.proname FROM pg_catalog.pg_proc AS p
+          WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
+            AND p.proname ~ '^advance_(up|down)_') AS f (name);
+END
+$do$;
 
 -- Installing, listing and removing guards.
 
@@ -802,6 +1005,7 @@ $function$;
 -- or unguardable, and then unguardable says why.
 CREATE OR REPLACE VIEW seqguard.guards AS
 SELECT f."table", f."column", f.sequence, f.guard_state AS state, f.unguardable, f.guard_name, f.guard_shape,
+       f.guard_function, f.guard_arguments,
        f.table_oid, f.table_schema, f.table_name, f.column_name, f.sequence_oid, f.increment, f.number_pattern
 FROM seqguard.fed_columns AS f
 WHERE f.table_oid IS NOT NULL;
@@ -810,7 +1014,7 @@ WHERE f.table_oid IS NOT NULL;
 CREATE OR REPLACE VIEW seqguard.stale_guards AS
 SELECT t.tgrelid AS table_oid, t.tgname AS guard_name
 FROM pg_catalog.pg_trigger AS t
-WHERE t.tgfoid = 'seqguard.advance'::pg_catalog.regproc AND t.tgparentid = 0
+WHERE seqguard.is_guard_function(t.tgfoid) AND t.tgparentid = 0
   AND NOT EXISTS (SELECT FROM seqguard.guards AS g
                   WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname
                     AND g.state <> 'missing' AND g.unguardable IS NULL);
@@ -838,15 +1042,31 @@ BEGIN
 END
 $function$;
 
--- Installs the guard on one column as the view guards describes it, or puts it in the place of
--- an outdated or disabled one. Under a lock: of two at once the second finds the guard of the first.
-CREATE OR REPLACE FUNCTION seqguard.install_guard(
-    table_oid regclass, column_name name, sequence_oid regclass, increment bigint,
-    number_pattern text, guard_name name, guard_shape text) RETURNS void
+-- A partition gets its parent's triggers, and who makes one needs EXECUTE on their functions. advance()
+-- moves only what the owner of the table that it is attached to may move.
+CREATE OR REPLACE FUNCTION seqguard.let_partitions_be_made(table_oid regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    present record;
+    owner name;
+BEGIN
+    SELECT pg_get_userbyid(t.relowner) INTO owner
+    FROM pg_class AS t WHERE t.oid = table_oid AND t.relkind = 'p';
+    IF FOUND THEN
+        EXECUTE format('GRANT EXECUTE ON FUNCTION seqguard.advance() TO %I', owner);
+    END IF;
+END
+$function$;
+
+-- Installs the guard on one column as the view guards describes it, or puts it in the place of
+-- an outdated or disabled one. Under a lock: two at once take turns.
+CREATE OR REPLACE FUNCTION seqguard.install_guard(
+    table_oid regclass, column_name name, sequence_oid regclass, increment bigint,
+    number_pattern text, guard_name name, guard_shape text, guard_function name, guard_arguments text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    ours boolean;
     named constant text := table_oid;
 BEGIN
     EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', named);
@@ -854,30 +1074,24 @@ BEGIN
         RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
     END IF;
     PERFORM seqguard.require_rights(table_oid, sequence_oid);
-    SELECT t.tgfoid = 'seqguard.advance'::regproc AS ours,
-           t.tgenabled = 'A' AND obj_description(t.oid, 'pg_trigger') = guard_shape
-           AND (SELECT count(*) = 2 FROM pg_depend AS d
-                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
-                  AND d.refclassid = 'pg_class'::regclass
-                  AND (d.refobjid, d.refobjsubid) IN ((sequence_oid, 0), (table_oid, (
-                      SELECT a.attnum FROM pg_attribute AS a
-                      WHERE a.attrelid = table_oid AND a.attname = column_name)))) AS current
-    INTO present
+    SELECT seqguard.is_guard_function(t.tgfoid) INTO ours
     FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = guard_name;
-    IF present.ours AND present.current THEN
-        RETURN;
-    ELSIF present.ours THEN
+    IF ours THEN
         PERFORM seqguard.drop_guard(table_oid, guard_name);
     ELSIF FOUND THEN
         RAISE duplicate_object USING MESSAGE = format(
             'table %s already has a trigger %I that is not seqguard''s', table_oid, guard_name),
             HINT = format('DROP TRIGGER %I ON %s', guard_name, table_oid);
     END IF;
+    IF guard_function <> 'advance' THEN
+        PERFORM seqguard.ensure_fast_path(guard_function);
+    END IF;
+    PERFORM seqguard.let_partitions_be_made(table_oid);
     EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
-                   'EXECUTE FUNCTION seqguard.advance(%s)',
+                   'EXECUTE FUNCTION seqguard.%I(%s)',
         guard_name, table_oid,
         seqguard.guard_condition(column_name, sequence_oid, increment, number_pattern),
-        quote_literal(number_pattern));
+        guard_function, guard_arguments);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
     EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, table_oid, guard_shape);
 END
@@ -899,7 +1113,8 @@ BEGIN
              WHERE c.table_oid = guard.table_oid AND c.unguardable IS NULL AND c.state <> 'installed'
                AND (guard.column_name IS NULL OR c.column_name = guard.column_name) LOOP
         PERFORM seqguard.install_guard(g.table_oid, g.column_name, g.sequence_oid, g.increment,
-                                       g.number_pattern, g.guard_name, g.guard_shape);
+                                       g.number_pattern, g.guard_name, g.guard_shape,
+                                       g.guard_function, g.guard_arguments);
         RETURN NEXT g;
     END LOOP;
 END
@@ -921,7 +1136,7 @@ DECLARE
     guard name;
 BEGIN
     FOR guard IN SELECT t.tgname FROM pg_trigger AS t
-                 WHERE t.tgrelid = table_oid AND t.tgfoid = 'seqguard.advance'::regproc
+                 WHERE t.tgrelid = table_oid AND seqguard.is_guard_function(t.tgfoid)
                    AND t.tgparentid = 0 LOOP
         PERFORM seqguard.drop_guard(table_oid, guard);
         RETURN NEXT guard;
@@ -998,7 +1213,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout
 AS $function$
 BEGIN
     PERFORM seqguard.install_guard(g.table_oid, g.column_name, g.sequence_oid, g.increment,
-                                   g.number_pattern, g.guard_name, g.guard_shape);
+                                   g.number_pattern, g.guard_name, g.guard_shape,
+                                   g.guard_function, g.guard_arguments);
     RETURN NULL;
 EXCEPTION
     WHEN lock_not_available THEN
@@ -1019,9 +1235,18 @@ EXCEPTION
 END
 $function$;
 
+-- What the statements of guard_all() depend on, until the end of the transaction.
+CREATE OR REPLACE FUNCTION seqguard.pin() RETURNS void
+LANGUAGE sql VOLATILE
+AS $function$
+    SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+           pg_catalog.set_config('standard_conforming_strings', 'on', true),
+           pg_catalog.set_config('quote_all_identifiers', 'off', true)
+$function$;
+
 -- Guards every table, each column in its own transaction so that no lock is held for long,
 -- and repairs what is behind. Cannot run inside a transaction block.
--- A procedure that commits takes no SET clause: every name here is qualified.
+-- A procedure that commits takes no SET clause, hence pin(), again after each COMMIT, and qualified names.
 CREATE OR REPLACE PROCEDURE seqguard.guard_all()
 LANGUAGE plpgsql
 AS $procedure$
@@ -1030,13 +1255,16 @@ DECLARE
     problem pg_catalog.text;
     repaired record;
 BEGIN
+    PERFORM seqguard.pin();
     PERFORM seqguard.try_to_drop_guard(s.table_oid, s.guard_name) FROM seqguard.stale_guards AS s;
     COMMIT;
+    PERFORM seqguard.pin();
     FOR todo IN SELECT g.* FROM seqguard.guards AS g
                 WHERE g.unguardable IS NULL AND g.state OPERATOR(pg_catalog.<>) 'installed' LOOP
         FOR attempt IN 1 .. 3 LOOP
             problem := seqguard.try_to_guard(todo);
             COMMIT;
+            PERFORM seqguard.pin();
             EXIT WHEN problem IS NULL OR problem OPERATOR(pg_catalog.<>) 'locked';
         END LOOP;
         IF problem IS NOT NULL THEN
@@ -1087,20 +1315,34 @@ BEGIN
 END
 $do$;
 
--- Guard every table of this database, unless it is CREATE EXTENSION that runs this file.
 DO $do$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'seqguard') THEN
-        CALL seqguard.guard_all();
-    END IF;
+    PERFORM seqguard.let_partitions_be_made(t.tgrelid)
+    FROM pg_catalog.pg_trigger AS t WHERE t.tgparentid = 0 AND seqguard.is_guard_function(t.tgfoid);
 END
 $do$;
 
+COMMIT;
+
+-- Guard every table of this database. In one statement, so that a pooler cannot part the lock from
+-- its release; two installers take turns here, too.
+DO $do$
+BEGIN
+    BEGIN
+        PERFORM pg_catalog.set_config('lock_timeout', '1min', true);
+        PERFORM pg_catalog.pg_advisory_lock(8317985137926545);
+    EXCEPTION
+        WHEN lock_not_available THEN
+            RAISE WARNING 'seqguard: somebody else has been installing for a minute: going on';
+    END;
+    CALL seqguard.guard_all();
+    PERFORM pg_catalog.pg_advisory_unlock(8317985137926545);
+END
+$do$;
+
+BEGIN;
+DO $do$ BEGIN PERFORM seqguard.pin(); END $do$;
 SELECT g."table", g."column", g.sequence, COALESCE(g.unguardable, g.state) AS guard
 FROM seqguard.guards AS g
 ORDER BY g."table", g."column";
-
-DO $do$ BEGIN PERFORM pg_catalog.pg_advisory_unlock(8317985137926545); END $do$;
-RESET search_path;
-RESET standard_conforming_strings;
-RESET quote_all_identifiers;
+COMMIT;

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reference import command_reference
 
-from seqguard.script import sql_script
+from seqguard.script import extension_script, sql_script
 from seqguard.version import __version__
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/commands.md": command_reference,
     "sql/auto-sync-sequences.sql": sql_script,
     "sql/seqguard.control": lambda: _CONTROL,
-    f"sql/seqguard--{__version__}.sql": sql_script,
+    f"sql/seqguard--{__version__}.sql": extension_script,
     "examples/legacy-revamp/databases/postgres/auto-sync-sequences.sql": sql_script,
 }
 """Path from the root of the repository -> what makes its content."""

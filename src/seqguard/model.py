@@ -104,6 +104,8 @@ class FedColumn:
     unguardable: str | None
     guard_name: str | None
     guard_shape: str | None
+    guard_function: str | None
+    guard_arguments: str | None
     guard_state: GuardState | None
 
     @property

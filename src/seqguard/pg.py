@@ -41,7 +41,7 @@ _READING = {
     "constraint_exclusion": "off",
 }
 _INSTALLERS = 8317985137926545
-"""The advisory lock of those who install, the same as in sql/install/head.sql: `seqguard` as a number."""
+"""The advisory lock of those who install, the same as in sql/install/settings.sql: `seqguard` as a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,8 @@ def install_guard(connection: Connection, fact: FedColumn, timeouts: Timeouts) -
         fact.number_pattern,
         fact.guard_name,
         fact.guard_shape,
+        fact.guard_function,
+        fact.guard_arguments,
     )
     execute(connection, _statement("install_guard"), parameters, timeouts)
 

@@ -14,6 +14,7 @@ _PARTS = (
     "move_forward",
     "fix",
     "advance",
+    "fast_path",
     "guard",
     "new_tables",
     "guard_all",
@@ -47,8 +48,13 @@ def installation() -> str:
 def sql_script() -> str:
     """The self-contained SQL file: what `guard` installs, and a last step that guards every table.
 
-    It is idempotent, runs in psql with no Python at hand, and is also the script of the
-    PostgreSQL extension. Run it outside a transaction block: it commits table by table.
+    It is idempotent and runs in psql with no Python at hand. Run it outside a transaction
+    block: it commits table by table.
     """
     head = sql_file("install/head").replace("{version}", __version__)
-    return "\n".join([head, installation(), sql_file("install/run")])
+    return "\n".join([head, extension_script(), sql_file("install/run")])
+
+
+def extension_script() -> str:
+    """The script of the PostgreSQL extension: the same without guarding anything."""
+    return "\n".join([sql_file("install/settings"), installation()])

@@ -32,10 +32,12 @@ def restored(request: pytest.FixtureRequest, db: Connection, clone: Callable[[],
         yield db, copy
 
 
-def test_every_guard_is_installed_after_a_restore(restored: Restored) -> None:
+def test_every_guard_is_there_after_a_restore(restored: Restored) -> None:
     original, copy = restored
-    assert [guard.state for guard in seqguard.guards(copy)] == ["installed"] * 4
-    assert seqguard.guards(copy) == seqguard.guards(original)
+    assert {guard.state for guard in seqguard.guards(copy)} <= {"installed", "outdated"}
+    assert [guard.name for guard in seqguard.guards(copy)] == [
+        guard.name for guard in seqguard.guards(original)
+    ]
 
 
 def test_triggers_are_restored_as_they_were(restored: Restored) -> None:
@@ -66,12 +68,13 @@ def test_rights_and_the_event_trigger_are_restored(restored: Restored) -> None:
     assert next(guard.state for guard in seqguard.guards(copy, "fresh")) == "installed"
 
 
-def test_guarding_a_restored_database_has_nothing_to_do(restored: Restored) -> None:
-    _, copy = restored
+def test_guarding_a_restored_database_renews_what_holds_oids_of_the_original(restored: Restored) -> None:
+    original, copy = restored
     triggers = "SELECT oid, xmin::text FROM pg_trigger ORDER BY oid"
-    before = rows(copy, triggers)
+    assert seqguard.guard(copy) == seqguard.guards(original)
+    renewed = rows(copy, triggers)
     seqguard.guard(copy)
-    assert rows(copy, triggers) == before
+    assert rows(copy, triggers) == renewed
 
 
 def dump_one_table(db: Connection, target: str, file: str) -> Any:
@@ -90,7 +93,9 @@ def test_a_single_table_brings_its_guard_where_schema_seqguard_is(
     target = clone("installed")
     assert dump_one_table(db, target, str(tmp_path / "dump")).stderr == ""
     with psycopg.connect(target, autocommit=True) as copy:
-        assert [guard.state for guard in seqguard.guards(copy)] == ["installed"]
+        assert [guard.state for guard in seqguard.guards(copy)] == ["outdated"]
+        copy.execute("INSERT INTO users VALUES (100)")
+        assert one(copy, "INSERT INTO users DEFAULT VALUES RETURNING id") == 101
 
 
 def test_a_single_table_comes_without_its_guard_where_schema_seqguard_is_not(

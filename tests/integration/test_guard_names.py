@@ -53,7 +53,10 @@ def test_a_guard_follows_a_renamed(db: Connection, rename: str, table: str, colu
     db.execute(rename)
     db.execute(f"INSERT INTO {table} ({column}) VALUES (100)")
     assert one(db, f"INSERT INTO {table} DEFAULT VALUES RETURNING {column}") == 101
-    assert [guard.state for guard in seqguard.guards(db)] == ["installed"]
+    assert next(guard.state for guard in seqguard.guards(db)) in ("installed", "outdated")
+    assert [guard.state for guard in seqguard.guard(db)] == ["installed"]
+    db.execute(f"INSERT INTO {table} ({column}) VALUES (200)")
+    assert one(db, f"INSERT INTO {table} DEFAULT VALUES RETURNING {column}") == 201
 
 
 def test_guards_follow_two_tables_that_swap_their_names(db: Connection) -> None:

@@ -233,23 +233,29 @@ def test_nothing_in_the_schema_is_for_everybody(users: Connection, role: str) ->
 
 
 def test_every_function_pins_its_search_path(users: Connection) -> None:
-    # a procedure that commits cannot: it qualifies every name and operator
+    # a procedure that commits cannot: it calls pin(), which sets it for the transaction
     pinned = "p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp']"
-    assert rows(users, f"SELECT proname {OURS} AND ({pinned}) IS NOT TRUE") == [("guard_all",)]
+    assert rows(users, f"SELECT proname {OURS} AND ({pinned}) IS NOT TRUE ORDER BY 1") == [
+        ("guard_all",),
+        ("pin",),
+    ]
 
 
-def test_only_two_functions_run_with_the_rights_of_their_owner(users: Connection) -> None:
-    assert rows(users, f"SELECT proname {OURS} AND p.prosecdef ORDER BY 1") == [("advance",), ("follow_ddl",)]
+def test_only_functions_of_triggers_run_with_the_rights_of_their_owner(users: Connection) -> None:
+    definers = rows(users, f"SELECT proname {OURS} AND p.prosecdef ORDER BY 1")
+    assert definers == [("advance",), ("advance_up_id",), ("follow_ddl",)]
 
 
 CALLS = (
-    "SELECT seqguard.advance_to('users_id_seq', 1, 1, 1000, 1, 100)",
+    "SELECT seqguard.advance_to('users_id_seq', 100)",
     "SELECT seqguard.move_forward('users_id_seq', 100)",
     "SELECT seqguard.guard('stranger.bait')",
     "SELECT seqguard.fix()",
     "CALL seqguard.guard_all()",
     """CREATE TRIGGER x AFTER INSERT ON stranger.bait FOR EACH ROW
        WHEN (NEW.id > pg_sequence_last_value('users_id_seq')) EXECUTE FUNCTION seqguard.advance()""",
+    """CREATE TRIGGER x AFTER INSERT ON stranger.bait FOR EACH ROW
+       EXECUTE FUNCTION seqguard.advance_up_id('public.users_id_seq', '1', '10', '1', 't')""",
 )
 
 

@@ -24,6 +24,7 @@ from conftest import Connection, eventually, one, rows
 from console import run, started
 
 import seqguard
+from seqguard.script import sql_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -269,3 +270,13 @@ def test_a_command_that_is_stopped_cancels_its_statement_and_nobody_else_s(
     db.execute("ROLLBACK")
     assert left_behind(client) == []
     assert run("fix", pooled).code == 0
+
+
+def test_the_script_guards_and_leaves_nothing_behind(
+    db: Connection, pooled: str, client: Connection, psql: Callable[[str, str], str]
+) -> None:
+    tables(db)
+    psql(pooled, sql_script())
+    assert {guard.state for guard in seqguard.guards(db)} == {"installed"}
+    assert seqguard.check(db).in_sync
+    assert left_behind(client) == []

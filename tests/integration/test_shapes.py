@@ -70,7 +70,7 @@ def dsn(server: Server) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def session(dsn: str) -> Iterator[Connection]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
         connection.execute("SET client_min_messages = warning")
         yield connection
 

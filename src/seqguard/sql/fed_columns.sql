@@ -20,7 +20,7 @@ WITH user_class AS (
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'f', 'v', 'S')
-      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'seqguard')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'seqguard', 'seqguard_sync')
       AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
       AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_depend AS e
@@ -112,7 +112,13 @@ WITH user_class AS (
                 WHEN n.type_name IN ('varchar', 'bpchar') THEN m.typmod - 4 - f.constant_length
            END AS digits,
            CASE WHEN n.type_name IN ('text', 'varchar', 'bpchar')
-                THEN COALESCE(f.pattern, '^(-?[0-9]{1,30})$') ELSE f.pattern END AS number_pattern
+                THEN COALESCE(f.pattern, '^(-?[0-9]{1,30})$') ELSE f.pattern END AS number_pattern,
+           n.type_name NOT IN ('text', 'varchar', 'bpchar') AND f.pattern IS NULL AND EXISTS (
+               SELECT FROM pg_catalog.pg_index AS i
+               JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
+               JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam AND am.amname = 'btree'
+               WHERE i.indrelid = f.table_oid AND i.indkey[0] = f.attnum
+                 AND i.indisvalid AND i.indpred IS NULL) AS indexed
     FROM feeding AS f
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.table_oid AND a.attnum = f.attnum
     JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
@@ -131,11 +137,24 @@ WITH user_class AS (
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
            -- the figure when seqguard.guard_condition() changes
-           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 1, q.seqincrement > 0, f.number_pattern,
-               pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000)) AS guard_shape
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 2, q.seqincrement > 0, f.number_pattern,
+               pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
+               fast.function, fast.arguments, CASE WHEN t.relkind = 'p' THEN t.relowner END)) AS guard_shape,
+           COALESCE(fast.function, 'advance') AS guard_function,
+           COALESCE(fast.arguments, pg_catalog.quote_literal(f.number_pattern)) AS guard_arguments
     FROM typed AS f
     JOIN user_class AS t ON t.oid = f.table_oid AND t.relkind <> 'S'
+    JOIN user_class AS s ON s.oid = f.sequence_oid
     JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = f.sequence_oid
+    LEFT JOIN LATERAL (
+        -- see install/fast_path.sql
+        SELECT pg_catalog.concat('advance_', CASE WHEN q.seqincrement > 0 THEN 'up' ELSE 'down' END, '_', f.attname),
+               pg_catalog.format('%L, %L, %L, %L, %L', pg_catalog.format('%I.%I', s.nspname, s.relname), s.oid,
+                                 t.relowner, f.attnum, f.indexed)
+    ) AS fast (function, arguments)
+        ON f.atttypid IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
+                          'pg_catalog.int8'::pg_catalog.regtype)
+       AND t.relkind = 'r' AND q.seqincrement IN (1, -1) AND q.seqcache = 1 AND pg_catalog.octet_length(fast.function) <= 63
     WHERE NOT (t.relispartition AND EXISTS (
         SELECT FROM pg_catalog.pg_inherits AS i
         JOIN typed AS parent ON parent.table_oid = i.inhparent
@@ -170,10 +189,10 @@ WITH user_class AS (
     WHERE d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
     GROUP BY r.oid
 ), guard AS (
-    SELECT g.tgrelid, g.tgname, g.tgenabled, c.refobjsubid AS attnum, s.refobjid AS sequence_oid,
+    SELECT g.tgrelid, g.tgname, g.tgenabled, clone.astray, c.refobjsubid AS attnum, s.refobjid AS sequence_oid,
            pg_catalog.obj_description(g.oid, 'pg_trigger') AS comment
     FROM pg_catalog.pg_trigger AS g
-    JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid AND p.proname = 'advance'
+    JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'seqguard'
     LEFT JOIN pg_catalog.pg_depend AS c
         ON c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
@@ -182,6 +201,11 @@ WITH user_class AS (
     LEFT JOIN pg_catalog.pg_depend AS s
         ON s.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND s.objid = g.oid
        AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.refobjid <> g.tgrelid
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(g.tgrelid) AS tree
+                       JOIN pg_catalog.pg_trigger AS k ON k.tgrelid = tree.relid AND k.tgname = g.tgname
+                       WHERE k.tgparentid <> 0 AND k.tgenabled <> 'A') AS astray
+    ) AS clone
     WHERE g.tgparentid = 0
 )
 SELECT
@@ -220,12 +244,7 @@ SELECT
          WHEN f.type_name = 'int4' THEN 2147483647
          WHEN f.digits BETWEEN 0 AND 18 THEN pg_catalog.repeat('9', f.digits)::pg_catalog.numeric
     END::pg_catalog.int8 AS type_maximum,
-    COALESCE(f.number_pattern IS NULL AND EXISTS (
-        SELECT FROM pg_catalog.pg_index AS i
-        JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
-        JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam AND am.amname = 'btree'
-        WHERE i.indrelid = f.table_oid AND i.indkey[0] = f.attnum
-          AND i.indisvalid AND i.indpred IS NULL), false) AS indexed,
+    COALESCE(f.indexed, false) AS indexed,
     f.relpages AS pages,
     u.unjudged,
     CASE WHEN f.table_oid IS NULL OR u.unjudged IS NOT NULL THEN NULL
@@ -268,11 +287,13 @@ SELECT
               || '_' || pg_catalog.left(pg_catalog.md5(f.guard_stem), 8) || '_sequence'
     END AS guard_name,
     f.guard_shape,
+    f.guard_function,
+    f.guard_arguments,
     CASE WHEN f.table_oid IS NULL THEN NULL
          WHEN g.tgenabled = 'D' THEN 'disabled'
          WHEN g.tgname IS NULL AND w.unguardable IS NULL THEN 'missing'
          WHEN g.tgname IS NULL THEN 'unguardable'
-         WHEN g.tgenabled <> 'A' OR w.unguardable IS NOT NULL OR g.comment IS DISTINCT FROM f.guard_shape
+         WHEN g.tgenabled <> 'A' OR g.astray OR w.unguardable IS NOT NULL OR g.comment IS DISTINCT FROM f.guard_shape
              THEN 'outdated'
          ELSE 'installed'
     END AS guard_state

@@ -7,7 +7,7 @@ SELECT n.nspname::pg_catalog.text AS schema,
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid AND p.proname = 'advance'
+JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
 JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.pronamespace AND pn.nspname = 'seqguard'
 WHERE t.tgparentid = 0
 ORDER BY n.nspname, c.relname, t.tgname

@@ -23,6 +23,7 @@ $function$;
 -- or unguardable, and then unguardable says why.
 CREATE OR REPLACE VIEW seqguard.guards AS
 SELECT f."table", f."column", f.sequence, f.guard_state AS state, f.unguardable, f.guard_name, f.guard_shape,
+       f.guard_function, f.guard_arguments,
        f.table_oid, f.table_schema, f.table_name, f.column_name, f.sequence_oid, f.increment, f.number_pattern
 FROM seqguard.fed_columns AS f
 WHERE f.table_oid IS NOT NULL;
@@ -31,7 +32,7 @@ WHERE f.table_oid IS NOT NULL;
 CREATE OR REPLACE VIEW seqguard.stale_guards AS
 SELECT t.tgrelid AS table_oid, t.tgname AS guard_name
 FROM pg_catalog.pg_trigger AS t
-WHERE t.tgfoid = 'seqguard.advance'::pg_catalog.regproc AND t.tgparentid = 0
+WHERE seqguard.is_guard_function(t.tgfoid) AND t.tgparentid = 0
   AND NOT EXISTS (SELECT FROM seqguard.guards AS g
                   WHERE g.table_oid = t.tgrelid AND g.guard_name = t.tgname
                     AND g.state <> 'missing' AND g.unguardable IS NULL);
@@ -59,15 +60,31 @@ BEGIN
 END
 $function$;
 
--- Installs the guard on one column as the view guards describes it, or puts it in the place of
--- an outdated or disabled one. Under a lock: of two at once the second finds the guard of the first.
-CREATE OR REPLACE FUNCTION seqguard.install_guard(
-    table_oid regclass, column_name name, sequence_oid regclass, increment bigint,
-    number_pattern text, guard_name name, guard_shape text) RETURNS void
+-- A partition gets its parent's triggers, and who makes one needs EXECUTE on their functions. advance()
+-- moves only what the owner of the table that it is attached to may move.
+CREATE OR REPLACE FUNCTION seqguard.let_partitions_be_made(table_oid regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    present record;
+    owner name;
+BEGIN
+    SELECT pg_get_userbyid(t.relowner) INTO owner
+    FROM pg_class AS t WHERE t.oid = table_oid AND t.relkind = 'p';
+    IF FOUND THEN
+        EXECUTE format('GRANT EXECUTE ON FUNCTION seqguard.advance() TO %I', owner);
+    END IF;
+END
+$function$;
+
+-- Installs the guard on one column as the view guards describes it, or puts it in the place of
+-- an outdated or disabled one. Under a lock: two at once take turns.
+CREATE OR REPLACE FUNCTION seqguard.install_guard(
+    table_oid regclass, column_name name, sequence_oid regclass, increment bigint,
+    number_pattern text, guard_name name, guard_shape text, guard_function name, guard_arguments text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    ours boolean;
     named constant text := table_oid;
 BEGIN
     EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', named);
@@ -75,30 +92,24 @@ BEGIN
         RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
     END IF;
     PERFORM seqguard.require_rights(table_oid, sequence_oid);
-    SELECT t.tgfoid = 'seqguard.advance'::regproc AS ours,
-           t.tgenabled = 'A' AND obj_description(t.oid, 'pg_trigger') = guard_shape
-           AND (SELECT count(*) = 2 FROM pg_depend AS d
-                WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
-                  AND d.refclassid = 'pg_class'::regclass
-                  AND (d.refobjid, d.refobjsubid) IN ((sequence_oid, 0), (table_oid, (
-                      SELECT a.attnum FROM pg_attribute AS a
-                      WHERE a.attrelid = table_oid AND a.attname = column_name)))) AS current
-    INTO present
+    SELECT seqguard.is_guard_function(t.tgfoid) INTO ours
     FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = guard_name;
-    IF present.ours AND present.current THEN
-        RETURN;
-    ELSIF present.ours THEN
+    IF ours THEN
         PERFORM seqguard.drop_guard(table_oid, guard_name);
     ELSIF FOUND THEN
         RAISE duplicate_object USING MESSAGE = format(
             'table %s already has a trigger %I that is not seqguard''s', table_oid, guard_name),
             HINT = format('DROP TRIGGER %I ON %s', guard_name, table_oid);
     END IF;
+    IF guard_function <> 'advance' THEN
+        PERFORM seqguard.ensure_fast_path(guard_function);
+    END IF;
+    PERFORM seqguard.let_partitions_be_made(table_oid);
     EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
-                   'EXECUTE FUNCTION seqguard.advance(%s)',
+                   'EXECUTE FUNCTION seqguard.%I(%s)',
         guard_name, table_oid,
         seqguard.guard_condition(column_name, sequence_oid, increment, number_pattern),
-        quote_literal(number_pattern));
+        guard_function, guard_arguments);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
     EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, table_oid, guard_shape);
 END
@@ -120,7 +131,8 @@ BEGIN
              WHERE c.table_oid = guard.table_oid AND c.unguardable IS NULL AND c.state <> 'installed'
                AND (guard.column_name IS NULL OR c.column_name = guard.column_name) LOOP
         PERFORM seqguard.install_guard(g.table_oid, g.column_name, g.sequence_oid, g.increment,
-                                       g.number_pattern, g.guard_name, g.guard_shape);
+                                       g.number_pattern, g.guard_name, g.guard_shape,
+                                       g.guard_function, g.guard_arguments);
         RETURN NEXT g;
     END LOOP;
 END
@@ -142,7 +154,7 @@ DECLARE
     guard name;
 BEGIN
     FOR guard IN SELECT t.tgname FROM pg_trigger AS t
-                 WHERE t.tgrelid = table_oid AND t.tgfoid = 'seqguard.advance'::regproc
+                 WHERE t.tgrelid = table_oid AND seqguard.is_guard_function(t.tgfoid)
                    AND t.tgparentid = 0 LOOP
         PERFORM seqguard.drop_guard(table_oid, guard);
         RETURN NEXT guard;

@@ -4,7 +4,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout
 AS $function$
 BEGIN
     PERFORM seqguard.install_guard(g.table_oid, g.column_name, g.sequence_oid, g.increment,
-                                   g.number_pattern, g.guard_name, g.guard_shape);
+                                   g.number_pattern, g.guard_name, g.guard_shape,
+                                   g.guard_function, g.guard_arguments);
     RETURN NULL;
 EXCEPTION
     WHEN lock_not_available THEN
@@ -25,9 +26,18 @@ EXCEPTION
 END
 $function$;
 
+-- What the statements of guard_all() depend on, until the end of the transaction.
+CREATE OR REPLACE FUNCTION seqguard.pin() RETURNS void
+LANGUAGE sql VOLATILE
+AS $function$
+    SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+           pg_catalog.set_config('standard_conforming_strings', 'on', true),
+           pg_catalog.set_config('quote_all_identifiers', 'off', true)
+$function$;
+
 -- Guards every table, each column in its own transaction so that no lock is held for long,
 -- and repairs what is behind. Cannot run inside a transaction block.
--- A procedure that commits takes no SET clause: every name here is qualified.
+-- A procedure that commits takes no SET clause, hence pin(), again after each COMMIT, and qualified names.
 CREATE OR REPLACE PROCEDURE seqguard.guard_all()
 LANGUAGE plpgsql
 AS $procedure$
@@ -36,13 +46,16 @@ DECLARE
     problem pg_catalog.text;
     repaired record;
 BEGIN
+    PERFORM seqguard.pin();
     PERFORM seqguard.try_to_drop_guard(s.table_oid, s.guard_name) FROM seqguard.stale_guards AS s;
     COMMIT;
+    PERFORM seqguard.pin();
     FOR todo IN SELECT g.* FROM seqguard.guards AS g
                 WHERE g.unguardable IS NULL AND g.state OPERATOR(pg_catalog.<>) 'installed' LOOP
         FOR attempt IN 1 .. 3 LOOP
             problem := seqguard.try_to_guard(todo);
             COMMIT;
+            PERFORM seqguard.pin();
             EXIT WHEN problem IS NULL OR problem OPERATOR(pg_catalog.<>) 'locked';
         END LOOP;
         IF problem IS NOT NULL THEN

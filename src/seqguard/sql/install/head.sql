@@ -15,11 +15,6 @@
 --     SELECT seqguard.unguard('public.users');               remove its guards
 --     DROP SCHEMA seqguard CASCADE;                          remove everything
 
-SET search_path = pg_catalog, pg_temp;
-SET standard_conforming_strings = on;
-SET quote_all_identifiers = off;
-
--- Two installers take turns; one that waits for more than a minute goes on without.
-SET lock_timeout = '1min';
-DO $do$ BEGIN PERFORM pg_catalog.pg_advisory_lock(8317985137926545); END $do$;
-RESET lock_timeout;
+-- The installation is one transaction, settings and lock included: it works, and leaves nothing
+-- behind, through a pooler that gives each transaction another server connection.
+BEGIN;

@@ -33,3 +33,10 @@ BEGIN
     END LOOP;
 END
 $do$;
+
+DO $do$
+BEGIN
+    PERFORM seqguard.let_partitions_be_made(t.tgrelid)
+    FROM pg_catalog.pg_trigger AS t WHERE t.tgparentid = 0 AND seqguard.is_guard_function(t.tgfoid);
+END
+$do$;
