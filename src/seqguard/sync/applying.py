@@ -155,7 +155,9 @@ class Applier:
         """The operations of a part, without the steps whose values do not fit: those become letters."""
         while True:
             try:
-                return part, [op for segment in segments(part, self._parents) for op in self._operations(segment)]
+                return part, [
+                    op for segment in segments(part, self._parents) for op in self._operations(segment)
+                ]
             except _BadStepsError as bad:
                 for step, error in bad.found:
                     pending.add(step.change, "dead", error.sqlstate, str(error), _UNFIT)
