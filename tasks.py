@@ -103,6 +103,8 @@ def test(arguments: list[str]) -> None:
 
 def bench(arguments: list[str]) -> None:
     """Measure: bench/guard.py and bench/check.py, or the one named."""
+    if subprocess.run([PYTHON, "-c", "import matplotlib"], check=False, stderr=subprocess.DEVNULL).returncode:
+        run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--group", "bench")
     for name in arguments[:1] or ["guard", "check"]:
         run(PYTHON, ROOT / "bench" / f"{name}.py", *arguments[1:])
 
