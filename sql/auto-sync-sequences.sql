@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+b8e3bc3ffe32 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+69d3439adbe5 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,7 +68,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+b8e3bc3ffe32' THEN
+        IF old <> '0.1.0+69d3439adbe5' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -86,7 +86,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+b8e3bc3ffe32'$function$;
+AS $function$SELECT '0.1.0+69d3439adbe5'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -717,12 +717,14 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $function$SELECT 20000$function$;
 
 -- Guards that are about to call setval take turns. A table, because anybody may hold an advisory
--- lock for ever; where somebody holds this one for long, the guard goes on without its turn.
+-- lock for ever; where somebody holds this one for long, the guard goes on without its turn. Unlogged,
+-- because a publication FOR ALL TABLES leaves that out.
 DO $do$
 BEGIN
-    IF pg_catalog.to_regclass('seqguard.turn') IS NULL THEN
-        CREATE TABLE seqguard.turn ();
-    END IF;
+    CREATE UNLOGGED TABLE seqguard.turn ();
+EXCEPTION
+    WHEN duplicate_table THEN
+        RETURN;
 END
 $do$;
 

@@ -58,12 +58,14 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $function$SELECT 20000$function$;
 
 -- Guards that are about to call setval take turns. A table, because anybody may hold an advisory
--- lock for ever; where somebody holds this one for long, the guard goes on without its turn.
+-- lock for ever; where somebody holds this one for long, the guard goes on without its turn. Unlogged,
+-- because a publication FOR ALL TABLES leaves that out.
 DO $do$
 BEGIN
-    IF pg_catalog.to_regclass('seqguard.turn') IS NULL THEN
-        CREATE TABLE seqguard.turn ();
-    END IF;
+    CREATE UNLOGGED TABLE seqguard.turn ();
+EXCEPTION
+    WHEN duplicate_table THEN
+        RETURN;
 END
 $do$;
 
