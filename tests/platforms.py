@@ -81,7 +81,8 @@ class Worker:
 
     def until_reading(self) -> None:
         """Until it has connected to both ends."""
-        until(lambda: "reading" in self.logged(), "the worker reads")
+        until(lambda: "reading" in self.logged() or self.process.poll() is not None, "the worker reads")
+        assert self.process.poll() is None, self.logged()
 
     def logged(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")

@@ -74,11 +74,18 @@ class MariaDB:
         Raises SeqguardError with the end of its log when it does not answer.
         """
         lines = {**_SETTINGS, "port": str(self.port), "datadir": str(self.folder / "data"),
-                 "socket": str(self.folder / "socket"), "log-error": str(self.folder / "log"),
-                 "pid-file": str(self.folder / "pid"), **self.settings}  # fmt: skip
+                 "tmpdir": str(self._own_tmpdir()), "socket": str(self.folder / "socket"),
+                 "log-error": str(self.folder / "log"), "pid-file": str(self.folder / "pid"),
+                 **self.settings}  # fmt: skip
         command = [binary("mariadbd"), "--no-defaults", "--user", _user(), *_flags(lines)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
         self._wait(self.process)
+
+    def _own_tmpdir(self) -> Path:
+        """A server that starts removes the temporary tables of every other one in the same folder."""
+        folder = self.folder / "tmp"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _SECONDS
