@@ -31,10 +31,10 @@ from writer import COLUMNS, MAPPING, TABLE
 
 from seqguard.demo import mariadb
 from seqguard.demo.server import embedded_binaries, throwaway
-from seqguard.sync import mysql
-from seqguard.sync.binlog import BinlogSource
-from seqguard.sync.mapping import TableMapping
-from seqguard.sync.writer import Writer
+from seqguard.sync.mapping.table import TableMapping
+from seqguard.sync.mysql import client
+from seqguard.sync.mysql.binlog import BinlogSource
+from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Bench:
 
     def run(self, statement: str, database: str | None = "bench") -> Any:
         with self.source.connect(database) as connection:
-            return mysql.query(connection, statement)
+            return client.query(connection, statement)
 
     def prepare(self) -> None:
         """An empty target that no sync has touched."""
@@ -139,10 +139,10 @@ class Bench:
             step = min(size, 100)
             for first in range(1, rows + 1, step):
                 if size > step and first % size == 1:
-                    mysql.query(connection, "START TRANSACTION")
-                mysql.query(connection, FILL.format(t=table, first=first, last=first + step - 1))
+                    client.query(connection, "START TRANSACTION")
+                client.query(connection, FILL.format(t=table, first=first, last=first + step - 1))
                 if size > step and (first + step - 1) % size == 0:
-                    mysql.query(connection, "COMMIT")
+                    client.query(connection, "COMMIT")
         return before
 
 

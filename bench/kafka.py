@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from seqguard.demo.server import embedded_binaries, throwaway
-from seqguard.sync.kafka import KafkaSource
-from seqguard.sync.kafka_options import Options
-from seqguard.sync.mapping import TableMapping
-from seqguard.sync.target import read_target
-from seqguard.sync.writer import Writer
+from seqguard.sync.kafka.options import Options
+from seqguard.sync.kafka.source import KafkaSource
+from seqguard.sync.mapping.table import TableMapping
+from seqguard.sync.target.catalog import read_target
+from seqguard.sync.writing.writer import Writer
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from broker import Broker, running, send

@@ -26,8 +26,8 @@ import psycopg
 
 from seqguard.demo.server import embedded_binaries, throwaway
 from seqguard.sync.event import Batch, Change, Position
-from seqguard.sync.mapping import TableMapping
-from seqguard.sync.writer import Writer
+from seqguard.sync.mapping.table import TableMapping
+from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

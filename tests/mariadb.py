@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seqguard.demo.mariadb import MariaDB, throwaway
-from seqguard.sync import mysql
+from seqguard.sync.mysql import client
 
 Execute = Callable[..., list[tuple[Any, ...]]]
 
@@ -55,7 +55,7 @@ def execute(mariadb: MariaDB, database: str) -> Iterator[Execute]:
     with mariadb.connect(database) as connection:
 
         def one(statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-            return mysql.query(connection, statement, *parameters)
+            return client.query(connection, statement, *parameters)
 
         yield one
 
@@ -64,4 +64,4 @@ def run(server: MariaDB, database: str | None, *statements: str) -> None:
     """Run statements one after the other."""
     with server.connect(database) as connection:
         for statement in statements:
-            mysql.query(connection, statement)
+            client.query(connection, statement)

@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seqguard.sync.binlog import BinlogSource
-from seqguard.sync.mapping import TableMapping
-from seqguard.sync.writer import Writer
+from seqguard.sync.mapping.table import TableMapping
+from seqguard.sync.mysql.binlog import BinlogSource
+from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
     from seqguard.demo.mariadb import MariaDB

@@ -11,7 +11,7 @@ from conftest import one, rows
 from console import run
 from writing import POSTS, TABLES, USERS, batch, empty, letters, own_database, post, user
 
-from seqguard.sync.writer import Limits, Writer
+from seqguard.sync.writing.writer import Limits, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

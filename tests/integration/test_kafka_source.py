@@ -17,10 +17,10 @@ from proxy import Proxy
 from seqguard.errors import SeqguardError
 from seqguard.sync.event import BadMessage, Batch, Change, Offset
 from seqguard.sync.failure import TransientError
-from seqguard.sync.kafka import KafkaSource
-from seqguard.sync.kafka_options import Options
-from seqguard.sync.mapping import TableMapping
-from seqguard.sync.target import TargetColumn, TargetTable
+from seqguard.sync.kafka.options import Options
+from seqguard.sync.kafka.source import KafkaSource
+from seqguard.sync.mapping.table import TableMapping
+from seqguard.sync.target.catalog import TargetColumn, TargetTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

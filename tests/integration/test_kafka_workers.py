@@ -15,14 +15,14 @@ from broker import Broker, running
 from conftest import Connect, Connection, one, rows
 from debezium_messages import Connector, user
 
-from seqguard.sync import positions
 from seqguard.sync.event import BadMessage, Batch, Position
-from seqguard.sync.kafka import KafkaSource
-from seqguard.sync.kafka_options import Options
-from seqguard.sync.mapping import TableMapping
-from seqguard.sync.target import read_target
-from seqguard.sync.worker import Limits, Worker
-from seqguard.sync.writer import Writer
+from seqguard.sync.kafka.options import Options
+from seqguard.sync.kafka.source import KafkaSource
+from seqguard.sync.mapping.table import TableMapping
+from seqguard.sync.running.worker import Limits, Worker
+from seqguard.sync.target.catalog import read_target
+from seqguard.sync.writing import positions
+from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

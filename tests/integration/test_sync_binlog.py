@@ -11,13 +11,13 @@ from mariadb import Execute, database, execute, fresh, mariadb, own_mariadb, run
 from platforms import until
 
 from seqguard.errors import SeqguardError
-from seqguard.sync import mysql, snapshot
 from seqguard.sync.failure import TransientError
+from seqguard.sync.mysql import client, snapshot
 
 if TYPE_CHECKING:
     from seqguard.demo.mariadb import MariaDB
-    from seqguard.sync.binlog import BinlogSource
     from seqguard.sync.event import Change
+    from seqguard.sync.mysql.binlog import BinlogSource
 
 __all__ = ["database", "execute", "mariadb", "own_mariadb"]
 
@@ -271,6 +271,6 @@ def drain(source: BinlogSource) -> None:
 def purged(server: MariaDB) -> bool:
     """Purge the binlog but for its last file; return whether that was done."""
     with server.connect() as connection:
-        ((last, *_),) = mysql.query(connection, "SHOW MASTER STATUS")
-        mysql.query(connection, f"PURGE BINARY LOGS TO '{last}'")
-        return len(mysql.query(connection, "SHOW BINARY LOGS")) == 1
+        ((last, *_),) = client.query(connection, "SHOW MASTER STATUS")
+        client.query(connection, f"PURGE BINARY LOGS TO '{last}'")
+        return len(client.query(connection, "SHOW BINARY LOGS")) == 1

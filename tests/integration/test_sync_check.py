@@ -10,8 +10,8 @@ import pytest
 from console import run
 from mariadb import Execute, database, execute, mariadb
 
-from seqguard.sync import config
-from seqguard.sync.examining import examine
+from seqguard.sync.checking.examining import examine
+from seqguard.sync.mapping import config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conftest import Connection
 
     from seqguard.demo.mariadb import MariaDB
-    from seqguard.sync.mapping import TableMapping
+    from seqguard.sync.mapping.table import TableMapping
 
 __all__ = ["database", "execute", "mariadb"]
 

@@ -12,8 +12,8 @@ from mariadb import Execute, database, execute, mariadb
 from mariadb import run as run_in_mariadb
 
 from seqguard.demo.mariadb import binary
-from seqguard.sync import config
-from seqguard.sync.examining import without_secrets
+from seqguard.sync.checking.examining import without_secrets
+from seqguard.sync.mapping import config
 
 if TYPE_CHECKING:
     from pathlib import Path

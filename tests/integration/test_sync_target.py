@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import one
 
-from seqguard.sync.target import NoSuchTargetError, TargetColumn, TargetTable, read_target
+from seqguard.sync.target.catalog import NoSuchTargetError, TargetColumn, TargetTable, read_target
 
 if TYPE_CHECKING:
     from conftest import Connection

@@ -14,8 +14,8 @@ import pytest
 from conftest import one, rows
 from mariadb import Execute, database, execute, fresh, mariadb
 
-from seqguard.sync import mysql
 from seqguard.sync.event import Change, ZeroDate
+from seqguard.sync.mysql import client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,21 +192,21 @@ def copy_all(server: MariaDB, schema: str, target: psycopg.Connection[Any], dsn:
     return reading.changes
 
 
-def create_and_fill(source: mysql.Connection, names: list[str]) -> None:
+def create_and_fill(source: client.Connection, names: list[str]) -> None:
     types = ", ".join(f"{name} {case[0]}" for name, case in zip(names, CASES, strict=True))
     literals = ", ".join(case[1] for case in CASES)
-    mysql.query(source, f"SET time_zone = '{NEPAL}'")
-    mysql.query(source, f"CREATE TABLE t (id int PRIMARY KEY, {types})")
-    mysql.query(source, f"INSERT INTO t VALUES (1, {literals})")
+    client.query(source, f"SET time_zone = '{NEPAL}'")
+    client.query(source, f"CREATE TABLE t (id int PRIMARY KEY, {types})")
+    client.query(source, f"INSERT INTO t VALUES (1, {literals})")
 
 
-def change(source: mysql.Connection, names: list[str]) -> None:
+def change(source: client.Connection, names: list[str]) -> None:
     literals = ", ".join(case[1] for case in CASES)
     settings = ", ".join(f"{name} = {case[1]}" for name, case in zip(names, CASES, strict=True))
-    mysql.query(source, f"INSERT INTO t VALUES (2, {literals}), (4, {literals})")
-    mysql.query(source, "INSERT INTO t (id) VALUES (3)")
-    mysql.query(source, f"UPDATE t SET {settings} WHERE id = 3")
-    mysql.query(source, "DELETE FROM t WHERE id = 4")
+    client.query(source, f"INSERT INTO t VALUES (2, {literals}), (4, {literals})")
+    client.query(source, "INSERT INTO t (id) VALUES (3)")
+    client.query(source, f"UPDATE t SET {settings} WHERE id = 3")
+    client.query(source, "DELETE FROM t WHERE id = 4")
 
 
 @pytest.mark.parametrize("way", WHERE)

@@ -24,7 +24,7 @@ from writing import (
 
 from seqguard.sync.event import Batch
 from seqguard.sync.failure import LostStreamError, TransientError
-from seqguard.sync.writer import Limits, Writer
+from seqguard.sync.writing.writer import Limits, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

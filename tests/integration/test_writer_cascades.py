@@ -8,7 +8,7 @@ import pytest
 from conftest import rows
 from writing import POSTS, USERS, batch, gone, post, user
 
-from seqguard.sync.writer import Writer
+from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,8 +31,8 @@ from writing import (
 from seqguard.errors import SeqguardError
 from seqguard.sync.event import Batch, JsonDocument, ZeroDate
 from seqguard.sync.failure import TransientError
-from seqguard.sync.letters import key_text, read_key, read_row, row_text
-from seqguard.sync.writer import Limits, Writer
+from seqguard.sync.writing.letters import key_text, read_key, read_row, row_text
+from seqguard.sync.writing.writer import Limits, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from writing import POSTS, STREAM, TABLES, USERS, batch, change, empty, own_database
 
 from seqguard.sync.event import Batch
-from seqguard.sync.writer import Limits, Writer
+from seqguard.sync.writing.writer import Limits, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

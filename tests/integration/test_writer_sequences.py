@@ -13,7 +13,7 @@ from writing import TABLES, USERS, batch, change, empty, mapping, own_database, 
 
 import seqguard
 from seqguard.sync.event import Batch
-from seqguard.sync.writer import Limits, Writer
+from seqguard.sync.writing.writer import Limits, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import psycopg
 from conftest import rows
 
 from seqguard.sync.event import Batch, Change, Position
-from seqguard.sync.mapping import TableMapping
+from seqguard.sync.mapping.table import TableMapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seqguard.sync.connect_json import Reader
-from seqguard.sync.connect_types import HINTS, UntypedError, by_hint, by_schema, by_target
 from seqguard.sync.event import JsonDocument
-from seqguard.sync.target import TargetColumn
+from seqguard.sync.kafka.connect_json import Reader
+from seqguard.sync.kafka.connect_types import HINTS, UntypedError, by_hint, by_schema, by_target
+from seqguard.sync.target.catalog import TargetColumn
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 TIME, CONNECT, DATA = "io.debezium.time.", "org.apache.kafka.connect.data.", "io.debezium.data."

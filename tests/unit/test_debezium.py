@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqguard.errors import SeqguardError
-from seqguard.sync.debezium import Columns, Decoder, MalformedError, Message, lacking
 from seqguard.sync.event import Change, Position
-from seqguard.sync.mapping import TableMapping
-from seqguard.sync.target import TargetColumn, TargetTable
+from seqguard.sync.kafka.debezium import Columns, Decoder, MalformedError, Message, lacking
+from seqguard.sync.mapping.table import TableMapping
+from seqguard.sync.target.catalog import TargetColumn, TargetTable
 
 AT = Position("t/0", {"offset": 1})
 WRITTEN = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)

@@ -11,12 +11,12 @@ import pytest
 from generated import ROOT
 
 from seqguard import SeqguardError
-from seqguard.sync import config
-from seqguard.sync.config import BinlogSource, KafkaSource, MySQL
-from seqguard.sync.section import ConfigError
+from seqguard.sync.mapping import config
+from seqguard.sync.mapping.config import BinlogSource, KafkaSource, MySQL
+from seqguard.sync.mapping.section import ConfigError
 
 if TYPE_CHECKING:
-    from seqguard.sync.mapping import TableRules
+    from seqguard.sync.mapping.table import TableRules
 
 HEAD = """
 name = "revamp"

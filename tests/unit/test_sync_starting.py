@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqguard.sync import config
-from seqguard.sync.config import MySQL
-from seqguard.sync.mysql import SourceColumn
-from seqguard.sync.starting import Ends, Pair, check_list, matched, starting_file
-from seqguard.sync.target import TargetColumn, TargetTable
+from seqguard.sync.checking.starting import Ends, Pair, check_list, matched, starting_file
+from seqguard.sync.mapping import config
+from seqguard.sync.mapping.config import MySQL
+from seqguard.sync.mysql.client import SourceColumn
+from seqguard.sync.target.catalog import TargetColumn, TargetTable
 
 ENDS = Ends("test", MySQL("shop", None), 1, "")
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from seqguard.sync.event import Change, Position, Row, ZeroDate
 from seqguard.sync.failure import BadValueError
-from seqguard.sync.mapping import TableMapping
-from seqguard.sync.step import Delete, Rekey, Step, Truncate, Upsert
-from seqguard.sync.translating import translate
+from seqguard.sync.mapping.step import Delete, Rekey, Step, Truncate, Upsert
+from seqguard.sync.mapping.table import TableMapping
+from seqguard.sync.mapping.translating import translate
 
 if TYPE_CHECKING:
     from seqguard.sync.event import Value

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqguard.errors import SeqguardError
-from seqguard.sync import mysql
+from seqguard.sync.mysql import client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,9 +64,9 @@ class MariaDB:
         """What a client needs to connect as the superuser."""
         return str(self.folder / "client.cnf")
 
-    def connect(self, database: str | None = None, **driver: Any) -> mysql.Connection:
+    def connect(self, database: str | None = None, **driver: Any) -> client.Connection:
         """An autocommit connection of the superuser."""
-        return mysql.connect(self.option_file, database=database, **driver)
+        return client.connect(self.option_file, database=database, **driver)
 
     def start(self) -> None:
         """Start the server, on the port that it had before.

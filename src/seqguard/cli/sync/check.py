@@ -16,8 +16,8 @@ def check(context: click.Context, file: str, output: str) -> None:
     source, the source's catalog is read only if [source.mysql] says where it is.
     """
     from seqguard.render import as_findings
-    from seqguard.sync import config
-    from seqguard.sync.examining import examine
+    from seqguard.sync.checking.examining import examine
+    from seqguard.sync.mapping import config
 
     mapping = config.load(file)
     with connected(mapping.conninfo) as connection:

@@ -10,7 +10,7 @@ import click
 from seqguard.cli.common import formatted
 
 if TYPE_CHECKING:
-    from seqguard.sync.handling import Choice
+    from seqguard.sync.writing.handling import Choice
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False))
 
@@ -31,7 +31,8 @@ def dead_letters() -> None:
 @click.pass_context
 def list_(context: click.Context, file: str, table: str | None, limit: int | None, output: str) -> None:
     """List letters: waiting for another row, dead, or of a table that is stopped. Exit code 1 when there are any."""
-    from seqguard.sync import config, handling
+    from seqguard.sync.mapping import config
+    from seqguard.sync.writing import handling
 
     found = handling.letters(config.load(file), table, limit)
     click.echo(_json(found) if output == "json" else _table(found))
@@ -45,7 +46,8 @@ def list_(context: click.Context, file: str, table: str | None, limit: int | Non
 def show(file: str, number: int, output: str) -> None:
     """Show the letter with this ID: the change, the error, what it means, and where it stood in the source."""
     from seqguard.render.printable import printable
-    from seqguard.sync import config, handling
+    from seqguard.sync.mapping import config
+    from seqguard.sync.writing import handling
 
     found = handling.letter(config.load(file), number)
     if output == "json":
@@ -69,7 +71,8 @@ def retry(context: click.Context, file: str, ids: tuple[int, ...], table: str | 
 
     Exit code 0 when all were applied, 1 when some were not.
     """
-    from seqguard.sync import config, handling
+    from seqguard.sync.mapping import config
+    from seqguard.sync.writing import handling
 
     choice = _choice(ids, table, everything=everything)
     applied, left = handling.retry(config.load(file), choice)
@@ -84,14 +87,15 @@ def retry(context: click.Context, file: str, ids: tuple[int, ...], table: str | 
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 def drop(file: str, ids: tuple[int, ...], table: str | None, everything: bool) -> None:
     """Forget letters: their changes are never applied, and the target stays as it is."""
-    from seqguard.sync import config, handling
+    from seqguard.sync.mapping import config
+    from seqguard.sync.writing import handling
 
     choice = _choice(ids, table, everything=everything)
     click.echo(f"{handling.drop(config.load(file), choice)} dropped.")
 
 
 def _choice(ids: tuple[int, ...], table: str | None, *, everything: bool) -> Choice:
-    from seqguard.sync.handling import Choice
+    from seqguard.sync.writing.handling import Choice
 
     if sum(map(bool, (ids, table, everything))) != 1:
         raise click.UsageError("say which: ids, or --table, or --all")

@@ -25,9 +25,9 @@ def init(conninfo: str, database: str, option_file: str | None, schema: str, ser
     \\b
     seqguard sync init --database revamp_db service=legacy > sync.toml
     """  # noqa: D301 - click takes \b for "do not wrap"
-    from seqguard.sync import starting
-    from seqguard.sync.config import MySQL
-    from seqguard.sync.examining import propose, without_secrets
+    from seqguard.sync.checking import starting
+    from seqguard.sync.checking.examining import propose, without_secrets
+    from seqguard.sync.mapping.config import MySQL
 
     where = MySQL(database, option_file)
     target = conninfo_of(conninfo)

@@ -36,8 +36,9 @@ def run(
     Goes on where it last committed; the first time, with a copy of the tables. Exit code 0 when it was asked
     to stop and did in good order, 2 when it could not run, 130 or 143 when a batch had to be cut off.
     """
-    from seqguard.sync import config, service
-    from seqguard.sync.worker import Limits
+    from seqguard.sync.mapping import config
+    from seqguard.sync.running import service
+    from seqguard.sync.running.worker import Limits
 
     mapping = config.load(file)
     limits = Limits(batch_size=batch_size, until_caught_up=until_caught_up)

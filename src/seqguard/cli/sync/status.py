@@ -11,7 +11,7 @@ import click
 from seqguard.cli.common import Duration, formatted
 
 if TYPE_CHECKING:
-    from seqguard.sync.status import Status, Stream
+    from seqguard.sync.running.status import Status, Stream
 
 
 @click.command(short_help="How far it has come, and what waits.")
@@ -31,8 +31,8 @@ def status(context: click.Context, file: str, measure: int, output: str) -> None
     Writes nothing, and does not need the worker. Exit code 0 when all is well, 1 when there are dead letters
     or nothing was ever committed.
     """
-    from seqguard.sync import config
-    from seqguard.sync.status import status as look
+    from seqguard.sync.mapping import config
+    from seqguard.sync.running.status import status as look
 
     found = look(config.load(file), measure / 1000)
     click.echo(_json(found) if output == "json" else _table(found))

@@ -1,0 +1,245 @@
+"""The mapping checked against the columns of both databases: every finding at once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from seqguard.sync.checking import fitting
+from seqguard.sync.kafka.connect_types import by_hint
+
+if TYPE_CHECKING:
+    from seqguard.sync.event import Value
+    from seqguard.sync.mapping.table import TableRules
+    from seqguard.sync.mysql.client import SourceColumn
+    from seqguard.sync.target.catalog import TargetColumn, TargetTable
+
+Judge = Callable[["TargetColumn", "Value"], str | None]
+"""Why a target column does not take a value, None when it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What does not agree. key is the key of the file, within the table's section.
+
+    A warning tells of rows that may fail; anything else keeps every row of the table from going over.
+    """
+
+    table: str
+    key: str
+    text: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"table {self.table}: {self.key}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one table of the file.
+
+    source: the source table's columns, None when its catalog cannot be read. target: None when there is no
+    such table. mapped: target tables that the file names.
+    """
+
+    rules: TableRules
+    source: Mapping[str, SourceColumn] | None
+    target: TargetTable | None
+    mapped: frozenset[tuple[str, str]]
+    judge: Judge
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Source and target column of everything that is mapped, as far as it is known."""
+        names = list(self.source) if self.source is not None else self._expected()
+        return [(name, target) for name in names if (target := self.rules.target_of(name)) is not None]
+
+    def _expected(self) -> list[str]:
+        """Without the source's catalog: what the target has, and what the file names."""
+        columns = self.target.columns.values() if self.target else ()
+        of_target = self.rules.source_columns(column.name for column in columns if not column.computed)
+        return list(dict.fromkeys([*of_target, *self.rules.key, *self.rules.columns]))
+
+
+def findings(known: Known) -> Iterator[Finding]:
+    """Everything that is wrong with one table."""
+    yield from _of_hints(known.rules)
+    if known.source is not None:
+        yield from _of_names(known, known.source)
+        yield from _of_filters(known, known.source)
+    if known.target is not None:
+        yield from _of_columns(known, known.target)
+        yield from _of_constants(known, known.target)
+        yield from _of_values(known, known.target)
+        yield from _of_key(known, known.target)
+        yield from _of_unfilled(known, known.target)
+        yield from _of_table(known, known.target)
+
+
+def missing_source(rules: TableRules, database: str, tables: Iterable[str]) -> Finding:
+    """The source has no such table."""
+    return Finding(rules.source, "source", f"database {database} has no such table{near(rules.source, tables)}")
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """What a name may have been meant to be, to be appended."""
+    found = get_close_matches(name, list(names), n=1)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
+def _of_hints(rules: TableRules) -> Iterator[Finding]:
+    """Types of messages that no decoder knows."""
+    for name, hint in rules.types.items():
+        try:
+            by_hint(hint)
+        except ValueError as error:
+            yield Finding(rules.source, f"types.{name}", str(error))
+
+
+def _of_names(known: Known, source: Mapping[str, SourceColumn]) -> Iterator[Finding]:
+    """Columns that the file names and the source does not have."""
+    rules = known.rules
+    named = [("key", name) for name in rules.key] + [("leave_out", name) for name in rules.leave_out]
+    for key in ("columns", "values", "ignore", "only", "types"):
+        named += [(f"{key}.{name}", name) for name in getattr(rules, key)]
+    for key, name in named:
+        if name not in source:
+            text = f"{rules.source} has no column {name}{near(name, source)}"
+            yield Finding(rules.source, key, text, warning=key == "leave_out")
+
+
+def _of_filters(known: Known, source: Mapping[str, SourceColumn]) -> Iterator[Finding]:
+    """Filters whose values no row can have."""
+    rules = known.rules
+    for key, filters in (("ignore", rules.ignore), ("only", rules.only)):
+        for name, listed in filters.items():
+            for value in listed if name in source else ():
+                why = fitting.never_holds(source[name].type, value)
+                if why:
+                    yield Finding(rules.source, f"{key}.{name}", why)
+
+
+def _of_columns(known: Known, target: TargetTable) -> Iterator[Finding]:
+    """Columns that the target does not have, computes itself, gets twice, or that cannot hold the source's."""
+    rules = known.rules
+    taken: dict[str, str] = {}
+    for name, to in known.pairs:
+        key = f"columns.{name}"
+        if to in taken:
+            yield Finding(
+                rules.source, key, f"{to} is already the target of {taken[to]}: leave one of them out"
+            )
+        taken[to] = name
+        if to not in target.columns:
+            text = f"{rules.target} has no column {to}{near(to, target.columns)}; rename {name} in columns, or put it in leave_out"
+            yield Finding(rules.source, key, text)
+        elif target.columns[to].computed:
+            yield Finding(rules.source, key, f"{to} is GENERATED ALWAYS AS (...): leave {name} out")
+        elif known.source and name in known.source:
+            yield from _of_types(known, known.source[name], target.columns[to])
+
+
+def _of_types(known: Known, source: SourceColumn, target: TargetColumn) -> Iterator[Finding]:
+    """What the types and NULL make impossible, or possible only for some rows."""
+    rules, key = known.rules, f"columns.{source.name}"
+    if source.nullable and not target.nullable:
+        text = f"{source.name} may be NULL and {target.name} may not: rows with NULL become dead letters"
+        yield Finding(rules.source, key, text, warning=True)
+    if source.name in rules.values:
+        return
+    told = f"{source.name} is {source.type}, {rules.target}.{target.name} is {target.type}"
+    for fault in fitting.faults(source.type, target):
+        yield Finding(rules.source, key, f"{told}: {fault.text}", warning=fault.warning)
+
+
+def _of_constants(known: Known, target: TargetTable) -> Iterator[Finding]:
+    rules = known.rules
+    for name, value in rules.constants.items():
+        column = target.columns.get(name)
+        if column is None:
+            text = f"{rules.target} has no column {name}{near(name, target.columns)}"
+            yield Finding(rules.source, f"constants.{name}", text)
+        elif column.computed:
+            yield Finding(
+                rules.source, f"constants.{name}", f"{name} is GENERATED ALWAYS AS (...): take it out"
+            )
+        elif why := known.judge(column, value):
+            yield Finding(rules.source, f"constants.{name}", _refused(value, rules, column, why))
+
+
+def _refused(value: Value, rules: TableRules, column: TargetColumn, why: str) -> str:
+    return f"{value!r} does not go into {rules.target}.{column.name}, which is {column.type}: {why}"
+
+
+def _of_values(known: Known, target: TargetTable) -> Iterator[Finding]:
+    """Results that the target column refuses, and labels of the source's enum that are not listed."""
+    rules = known.rules
+    for name, listed in rules.values.items():
+        column = target.columns.get(rules.target_of(name) or "")
+        for text, value in listed.items() if column else ():
+            assert column is not None
+            if why := known.judge(column, value):
+                yield Finding(rules.source, f"values.{name}.{text}", _refused(value, rules, column, why))
+        labels = fitting.labels(known.source[name].type) if known.source and name in known.source else ()
+        yield from _of_labels(rules, name, labels)
+
+
+def _of_labels(rules: TableRules, name: str, labels: Sequence[str]) -> Iterator[Finding]:
+    listed = rules.values[name]
+    for label in labels:
+        if label not in listed:
+            text = f"has nothing for {label!r}, which the source may hold: list it"
+            yield Finding(rules.source, f"values.{name}", text)
+    for text in listed:
+        if labels and text not in labels:
+            what = f"the source never holds it{near(text, labels)}"
+            yield Finding(rules.source, f"values.{name}.{text}", what, warning=True)
+
+
+def _of_key(known: Known, target: TargetTable) -> Iterator[Finding]:
+    """The key finds one row: in the target by a unique index, in the source by its primary key."""
+    rules = known.rules
+    columns = [to for name in rules.key if (to := rules.target_of(name))]
+    if not all(column in target.columns for column in columns):
+        return
+    listed = ", ".join(columns)
+    if frozenset(columns) not in target.unique:
+        text = (
+            f"{rules.target} has no unique index on ({listed}) that ON CONFLICT could use: add"
+            f" UNIQUE ({listed}), neither deferrable nor partial, or name another key"
+        )
+        yield Finding(rules.source, "key", text)
+    if known.source is not None and {c.name for c in known.source.values() if c.key} != set(rules.key):
+        text = (
+            f"({', '.join(rules.key)}) is not the primary key of {rules.source}:"
+            " rows that agree in it would overwrite each other"
+        )
+        yield Finding(rules.source, "key", text, warning=True)
+
+
+def _of_unfilled(known: Known, target: TargetTable) -> Iterator[Finding]:
+    written = {to for _, to in known.pairs} | known.rules.constants.keys()
+    for column in target.columns.values():
+        if not column.filled and column.name not in written:
+            text = (
+                f"{known.rules.target}.{column.name} is NOT NULL without a default, and nothing fills it:"
+                " map a column to it, or give it a constant or a default"
+            )
+            yield Finding(known.rules.source, f"constants.{column.name}", text)
+
+
+def _of_table(known: Known, target: TargetTable) -> Iterator[Finding]:
+    """Privileges, and parents that nothing brings."""
+    rules = known.rules
+    if target.lacking:
+        text = f"this role may not write it: GRANT {', '.join(target.lacking)} ON {rules.target}"
+        yield Finding(rules.source, "target", text)
+    for schema, name in target.parents:
+        if (schema, name) not in known.mapped:
+            text = (
+                f"{rules.target} references {schema}.{name}, which no table of the file goes to:"
+                " rows whose parent is not there wait, and become dead letters"
+            )
+            yield Finding(rules.source, "target", text, warning=True)

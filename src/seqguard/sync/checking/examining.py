@@ -1,0 +1,140 @@
+"""Reads the catalogs of both databases and checks a mapping against them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from seqguard import pg
+from seqguard.sync.checking import agreement, fitting
+from seqguard.sync.checking.agreement import Finding, Known
+from seqguard.sync.checking.starting import Pair, check_list, matched
+from seqguard.sync.mapping.config import SECRETS
+from seqguard.sync.mysql import client
+from seqguard.sync.target.catalog import WRITABLE, NoSuchTargetError, read_target
+from seqguard.sync.target.values import encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seqguard.sync.event import Value
+    from seqguard.sync.mapping.config import Config, MySQL
+    from seqguard.sync.mapping.table import TableMapping, TableRules
+    from seqguard.sync.mysql.client import SourceColumn
+    from seqguard.sync.target.catalog import TargetColumn, TargetTable
+
+    SourceTables = Mapping[str, list[SourceColumn]]
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What came out. findings: in the order of the file. mappings: complete, empty when something is wrong."""
+
+    findings: tuple[Finding, ...]
+    mappings: tuple[TableMapping, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that are more than warnings."""
+        return tuple(finding for finding in self.findings if not finding.warning)
+
+
+def examine(config: Config, connection: pg.Connection) -> Examination:
+    """Check a mapping against the target and, where the file says how to reach it, the source.
+
+    Writes nothing. Raises SeqguardError when a catalog cannot be read, TransientError when another try may help.
+    """
+    sources = read_source(config.mysql) if config.mysql else None
+    targets = {table.target: _target(connection, table) for table in config.tables}
+    mapped = frozenset((table.target_schema, table.target_table) for table in config.tables)
+    found: list[Finding] = []
+    known = []
+    for rules in config.tables:
+        source = _columns(rules, sources, config.mysql, found)
+        target = targets[rules.target]
+        if isinstance(target, Finding):
+            found.append(Finding(rules.source, target.key, target.text))
+        one = Known(rules, source, _table_or_none(target), mapped, partial(refused, connection))
+        found += agreement.findings(one)
+        known.append(one)
+    wrong = any(not finding.warning for finding in found)
+    return Examination(tuple(found), () if wrong else tuple(map(complete, known)))
+
+
+def read_source(where: MySQL) -> SourceTables:
+    """The columns of every table of the source database."""
+    with closing(client.connect(where.option_file)) as connection:
+        return client.columns(connection, where.database)
+
+
+def complete(known: Known) -> TableMapping:
+    """The mapping with every column, as far as the catalogs tell."""
+    return known.rules.complete(name for name, _ in known.pairs)
+
+
+def _columns(
+    rules: TableRules, sources: SourceTables | None, where: MySQL | None, found: list[Finding]
+) -> dict[str, SourceColumn] | None:
+    if sources is None or where is None:
+        return None
+    if rules.source not in sources:
+        found.append(agreement.missing_source(rules, where.database, sources))
+        return None
+    return {column.name: column for column in sources[rules.source]}
+
+
+def _target(connection: pg.Connection, rules: TableRules) -> TargetTable | Finding:
+    try:
+        return read_target(connection, rules.target_schema, rules.target_table)
+    except NoSuchTargetError as error:
+        return Finding(rules.source, "target", str(error))
+
+
+def _table_or_none(target: TargetTable | Finding) -> TargetTable | None:
+    return None if isinstance(target, Finding) else target
+
+
+def refused(connection: pg.Connection, column: TargetColumn, value: Value) -> str | None:
+    """Why a column does not take a value: by the writer's encoder, and then by PostgreSQL itself."""
+    import psycopg
+
+    why = fitting.refusal(column, value)
+    if why is not None:
+        return why
+    text = encoder(column)(value)
+    try:
+        with pg.reading(connection, pg.Timeouts()) as cursor:
+            cursor.execute(pg.template("sync/cast", type=pg.type_name(column.type)), {"value": text})
+    except psycopg.DataError as error:
+        return pg.explain(error)
+    return None
+
+
+def propose(connection: pg.Connection, where: MySQL, schema: str) -> tuple[list[Pair], list[str]]:
+    """The tables of both sides that belong together by their names, and those of the source that do not."""
+    sources = read_source(where)
+    with pg.reading(connection, pg.Timeouts()):
+        named = pg.relations(connection, pg.Timeouts())
+        targets = [name for in_schema, name, kind in named if in_schema == schema and kind in WRITABLE]
+        found = matched(sources, targets)
+        pairs = [_pair(connection, schema, source, sources[source], target) for source, target in found.items()]
+    return pairs, [name for name in sources if name not in found]
+
+
+def _pair(
+    connection: pg.Connection, schema: str, source: str, columns: list[SourceColumn], target: str
+) -> Pair:
+    table = read_target(connection, schema, target)
+    with pg.reading(connection, pg.Timeouts()) as cursor:
+        checks = cursor.execute(pg.template("sync/target_lists"), {"oid": table.oid}).fetchall()
+    lists = {name: check_list(definition) for name, definition in checks if check_list(definition)}
+    return Pair(source, columns, table, lists)
+
+
+def without_secrets(conninfo: str) -> str:
+    """A connection string as it may stand in a file."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    return make_conninfo("", **{k: v for k, v in conninfo_to_dict(conninfo).items() if k not in SECRETS})

@@ -1,0 +1,1 @@
+"""The source that reads Debezium's change events from Kafka."""

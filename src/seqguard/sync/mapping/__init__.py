@@ -1,0 +1,1 @@
+"""The mapping file, and what a change means by it."""

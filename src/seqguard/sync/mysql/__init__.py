@@ -1,0 +1,1 @@
+"""The source that reads MySQL and MariaDB: a snapshot, then the binlog."""

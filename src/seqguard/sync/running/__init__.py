@@ -1,0 +1,1 @@
+"""The worker, and what is seen of it."""

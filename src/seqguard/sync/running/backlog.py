@@ -1,0 +1,82 @@
+"""How much waits at the source behind a position, for those who do not read the source themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from seqguard.errors import SeqguardError
+from seqguard.sync.event import Offset
+from seqguard.sync.mapping.config import BinlogSource, KafkaSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seqguard.sync.mapping.config import Config
+
+Backlog = Callable[[str, Offset], int | None]
+"""What waits in a stream behind an offset, None when that is not known."""
+
+_SECONDS = 5.0
+
+
+def unit_of(config: Config) -> str:
+    """What a backlog is counted in."""
+    return "events" if isinstance(config.source, KafkaSource) else "bytes"
+
+
+@contextmanager
+def open_backlog(config: Config) -> Iterator[Backlog]:
+    """Something to ask the source. One that cannot be reached, or refuses, answers None."""
+    opened = _kafka(config.source) if isinstance(config.source, KafkaSource) else _binlog(config.source)
+    with ExitStack() as stack:
+        try:
+            ask = stack.enter_context(opened)
+        except SeqguardError:
+            yield lambda _stream, _offset: None
+        else:
+            yield partial(_answer, ask)
+
+
+def _answer(ask: Backlog, stream: str, offset: Offset) -> int | None:
+    try:
+        return ask(stream, offset)
+    except SeqguardError:
+        return None
+
+
+@contextmanager
+def _binlog(source: BinlogSource) -> Iterator[Backlog]:
+    from seqguard.sync.mysql import binlog_server, client
+
+    with closing(client.connect(source.mysql.option_file)) as connection:
+
+        def waiting(_stream: str, offset: Offset) -> int | None:
+            if "snapshot" in offset:
+                return None
+            return binlog_server.bytes_between(connection, str(offset["file"]), int(str(offset["pos"])))
+
+        yield waiting
+
+
+@contextmanager
+def _kafka(source: KafkaSource) -> Iterator[Backlog]:
+    import confluent_kafka
+
+    from seqguard.sync.kafka.options import Options, properties
+
+    options = Options(source.bootstrap_servers, source.group, source.option_file)
+    with closing(confluent_kafka.Consumer(properties(options))) as consumer:
+
+        def waiting(stream: str, offset: Offset) -> int | None:
+            topic, _, number = stream.rpartition("/")
+            partition = confluent_kafka.TopicPartition(topic, int(number))
+            try:
+                _, high = consumer.get_watermark_offsets(partition, timeout=_SECONDS)
+            except confluent_kafka.KafkaException:
+                return None
+            return max(0, int(high) - int(str(offset["offset"])))
+
+        yield waiting

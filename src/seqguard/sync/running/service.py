@@ -1,0 +1,50 @@
+"""seqguard sync run: a mapping file, made into a worker at work."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seqguard.sync.running import logs
+from seqguard.sync.running.backlog import unit_of
+from seqguard.sync.running.metrics import Metrics, served
+from seqguard.sync.running.opening import fitting_pairs, open_source
+from seqguard.sync.running.stopping import stop_on_signals
+from seqguard.sync.running.watch import Reporter
+from seqguard.sync.running.worker import Limits, Worker
+from seqguard.sync.writing.writer import Writer
+
+if TYPE_CHECKING:
+    from seqguard.sync.mapping.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run. metrics_port is None when nobody reads the metrics."""
+
+    limits: Limits
+    snapshot: bool
+    metrics_address: str
+    metrics_port: int | None
+
+
+def run(config: Config, options: Options) -> None:
+    """Work until a signal comes or, when asked for, until nothing is left.
+
+    Raises SeqguardError when the mapping does not fit the databases, and for what no further try can mend.
+    """
+    logger = logs.configure()
+    metrics = Metrics()
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals())
+        if options.metrics_port is not None:
+            stack.enter_context(served(metrics, options.metrics_address, options.metrics_port))
+        pairs = fitting_pairs(config)
+        source = open_source(config, pairs, snapshot=options.snapshot)
+        writer = Writer(config.conninfo, config.name, [mapping for mapping, _ in pairs])
+        watch = Reporter(logger, metrics, unit_of(config), lambda: getattr(source, "progress", None))
+        stack.callback(watch.close)
+        logger.info("starting", sync=config.name, tables=len(pairs))
+        Worker(source, writer, watch, stop, options.limits).run()
+        logger.info("stopped")

@@ -1,0 +1,107 @@
+"""seqguard sync status: how far a sync has come, read from the target, and what waits at the source."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from seqguard import pg
+from seqguard.sync.running.backlog import open_backlog, unit_of
+from seqguard.sync.writing.postgres import row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from seqguard.sync.event import Offset
+    from seqguard.sync.mapping.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream. waiting is None when the source does not say.
+
+    lag_seconds is how old the last applied change is, 0 when nothing waits. applied counts changes since the
+    first start; per_second is None when it was not measured.
+    """
+
+    stream: str
+    position: Offset
+    applied_until: datetime | None
+    updated: datetime
+    applied: int
+    per_second: float | None
+    waiting: int | None
+    lag_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A sync: its streams, none when it never committed, and by source table and state its letters.
+
+    unit is what waits in a stream: events, or bytes of binlog.
+    """
+
+    name: str
+    unit: str
+    streams: tuple[Stream, ...]
+    letters: Mapping[str, Mapping[str, int]]
+
+    @property
+    def dead(self) -> int:
+        """How many changes wait for a person."""
+        return sum(
+            count for states in self.letters.values() for state, count in states.items() if state != "waiting"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    stream: str
+    offset: Offset
+    at: datetime | None
+    changes: int
+    updated: datetime
+
+
+def status(config: Config, seconds: float) -> Status:
+    """Look; and look again after so many seconds for the rate. Writes nothing.
+
+    Raises SeqguardError when the target cannot be reached. The source need not be: then what waits is not known.
+    """
+    with closing(pg.connect(config.conninfo)) as connection:
+        if not row(connection, pg.template("sync/sync_version"))[0]:
+            return Status(config.name, unit_of(config), (), {})
+        began, before = time.monotonic(), {one.stream: one.changes for one in _read(connection, config.name)}
+        time.sleep(seconds)
+        now, passed = _read(connection, config.name), time.monotonic() - began
+        letters = _letters(connection, config.name)
+    rates = {one.stream: (one.changes - before.get(one.stream, 0)) / passed for one in now if seconds}
+    with open_backlog(config) as backlog:
+        streams = tuple(_stream(one, rates.get(one.stream), backlog(one.stream, one.offset)) for one in now)
+    return Status(config.name, unit_of(config), streams, letters)
+
+
+def _stream(one: _Progress, rate: float | None, waiting: int | None) -> Stream:
+    lag = _lag(one.at, waiting)
+    return Stream(one.stream, one.offset, one.at, one.updated, one.changes, rate, waiting, lag)
+
+
+def _lag(at: datetime | None, waiting: int | None) -> float | None:
+    if waiting == 0:
+        return 0.0
+    return None if at is None else max(0.0, (datetime.now(UTC) - at).total_seconds())
+
+
+def _read(connection: pg.Connection, sync: str) -> Sequence[_Progress]:
+    rows = connection.execute(pg.template("sync/progress"), {"sync": sync})
+    return [_Progress(*row) for row in rows]
+
+
+def _letters(connection: pg.Connection, sync: str) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for source, state, count in connection.execute(pg.template("sync/letter_counts"), {"sync": sync}):
+        counts.setdefault(source, {})[state] = count
+    return counts

@@ -1,0 +1,1 @@
+"""The target's columns, and values as PostgreSQL reads them."""

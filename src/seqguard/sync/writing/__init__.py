@@ -1,0 +1,1 @@
+"""The writer: batches into the target, positions, sequences, dead letters."""

@@ -1,0 +1,312 @@
+"""The writer: a batch of changes into the target, in one transaction with the position."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from seqguard import pg
+from seqguard.errors import SeqguardError
+from seqguard.sync.failure import BadValueError, TransientError
+from seqguard.sync.mapping.translating import translate
+from seqguard.sync.writing.applying import Applier, StaleTableError
+from seqguard.sync.writing.deadletters import DeadLetters
+from seqguard.sync.writing.letters import is_message, of_message
+from seqguard.sync.writing.pending import Pending, keys_of
+from seqguard.sync.writing.positions import Positions, install
+from seqguard.sync.writing.postgres import Sink, is_of_table, open_session, telling_transient
+from seqguard.sync.writing.sequences import Sequences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from seqguard.sync.event import Batch, Change, Offset
+    from seqguard.sync.mapping.step import Step
+    from seqguard.sync.mapping.table import TableMapping
+    from seqguard.sync.writing.letters import Letter, State
+
+T = TypeVar("T")
+
+_STOPPED = "the table is stopped: put right what the error says, start again, and retry these letters"
+_UNFIT = "the value does not go into the target: change the mapping or the row at the source"
+_MOST_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a writer waits.
+
+    lock_timeout: for a lock, in milliseconds. patience: for the row that a change references, in seconds.
+    most_waiting: how many changes may wait so. retry_every: seconds between looks for those to try again.
+    """
+
+    lock_timeout: int = 10_000
+    patience: float = 600.0
+    most_waiting: int = 100_000
+    retry_every: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a batch came to.
+
+    changes: by source table, how many there were. upserts and deletes: rows that were written.
+    waiting, dead and stopped: by source table, new letters. retried: letters that were applied at last.
+    tables: by source table that has been stopped now, why. sequences: what could not be moved, and why.
+    """
+
+    changes: Mapping[str, int] = field(default_factory=dict)
+    upserts: int = 0
+    deletes: int = 0
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    dead: Mapping[str, int] = field(default_factory=dict)
+    stopped: Mapping[str, int] = field(default_factory=dict)
+    retried: int = 0
+    tables: Mapping[str, str] = field(default_factory=dict)
+    sequences: Mapping[str, str] = field(default_factory=dict)
+
+
+class Writer:
+    """Applies batches to the target. One thread, one connection, which is opened again when it was lost."""
+
+    def __init__(
+        self,
+        target: str | Callable[[], pg.Connection],
+        sync: str,
+        mappings: Iterable[TableMapping],
+        limits: Limits = Limits(),
+    ) -> None:
+        """The target is a connection string, or makes autocommit connections. sync is the name of this sync."""
+        self._connect = (lambda: pg.connect(target)) if isinstance(target, str) else target
+        self._mappings = {mapping.source: mapping for mapping in mappings}
+        self._limits = limits
+        self._positions = Positions(sync)
+        self._letters = DeadLetters(sync)
+        self._session: _Session | None = None
+        self._next_retry = 0.0
+        self.stopped: dict[str, str] = {}
+        """By source table, why it is stopped: its changes become letters."""
+        self._told: set[str] = set()
+
+    def stored(self, stream: str) -> Offset | None:
+        """Where the target stands in a stream, None when nowhere. From here on this writer moves it.
+
+        Raises TransientError when the target cannot be reached.
+        """
+        with telling_transient():
+            return self._positions.read(self._open().connection, stream)
+
+    def apply(self, batch: Batch) -> Applied:
+        """Apply a batch and move the positions, in one transaction, or nothing. An empty one may retry letters.
+
+        A change that cannot be applied becomes a letter. Raises TransientError when the target cannot be
+        reached or is busy: the same batch may be applied again. Raises LostStreamError when another worker
+        has a stream: start again from stored().
+        """
+        for table, reason in batch.stopped.items():
+            self.stopped.setdefault(table, reason)
+        result = Applied()
+        if batch.changes or batch.positions:
+            result = self._attempted(partial(self._write, batch))
+        told, self._told = self._told, set(self.stopped)
+        tables = {table: reason for table, reason in self.stopped.items() if table not in told}
+        return replace(result, retried=self._retried_if_due(), tables=tables)
+
+    def _attempted(self, attempt: Callable[[], T]) -> T:
+        """Do something; where a table is not as it was, read the tables and do it again."""
+        refreshed: set[str] = set()
+        while True:
+            try:
+                with telling_transient():
+                    return attempt()
+            except StaleTableError as stale:
+                self._renew(stale, refreshed)
+            except TransientError:
+                self._close_if_lost()
+                raise
+
+    def retry(self, ids: Sequence[int]) -> int:
+        """Try these letters again, in the order of their ids; returns how many were applied.
+
+        Raises TransientError when the target cannot be reached or is busy.
+        """
+        applied = 0
+        ids = sorted(ids)
+        for start in range(0, len(ids), _MOST_AT_ONCE):
+            applied += self._attempted(partial(self._retry_ids, ids[start : start + _MOST_AT_ONCE]))
+        return applied
+
+    def close(self) -> None:
+        """Let go of the connection. May be called twice."""
+        if self._session:
+            self._session.connection.close()
+            self._session = None
+
+    def _open(self) -> _Session:
+        if self._session is None or pg.is_lost(self._session.connection):
+            connection = open_session(self._connect, self._limits.lock_timeout)
+            try:
+                with telling_transient():
+                    self._session = self._session_on(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return self._session
+
+    def _session_on(self, connection: pg.Connection) -> _Session:
+        install(connection)
+        sinks: dict[str, Sink] = {}
+        for number, (source, mapping) in enumerate(self._mappings.items()):
+            if source not in self.stopped:
+                try:
+                    sinks[source] = Sink(connection, mapping, number)
+                except Exception as error:
+                    if not _is_final(error):
+                        raise
+                    self.stopped[source] = pg.explain(error)
+        return _Session(connection, Applier(connection, sinks), Sequences(connection, sinks.values()))
+
+    def _close_if_lost(self) -> None:
+        if self._session and pg.is_lost(self._session.connection):
+            self.close()
+
+    def _renew(self, stale: StaleTableError, refreshed: set[str]) -> None:
+        """Read the target's tables again; one that still is not right is stopped."""
+        if stale.source in refreshed:
+            self.stopped[stale.source] = str(stale)
+        refreshed.add(stale.source)
+        self.close()
+
+    def _write(self, batch: Batch) -> Applied:
+        session = self._open()
+        work = _translated(batch.changes, self._mappings, self.stopped)
+        pending = Pending(self._mappings, batch.changes)
+        problems = session.sequences.advance(session.connection, work.steps)
+        with session.connection.transaction():
+            self._positions.move(session.connection, batch.positions, batch.changes)
+            self._load(session.connection, batch.changes, pending)
+            counts = _settled(session, work, pending)
+            states = self._store(session.connection, pending, [of_message(message) for message in batch.bad])
+        self._positions.settle(batch.positions)
+        return Applied(
+            changes=Counter(change.table for change in batch.changes),
+            upserts=counts["upsert"],
+            deletes=counts["delete"],
+            waiting=states.get("waiting", {}),
+            dead=states.get("dead", {}),
+            stopped=states.get("stopped", {}),
+            sequences=problems,
+        )
+
+    def _load(self, connection: pg.Connection, changes: Sequence[Change], pending: Pending) -> None:
+        """The letters that are stored for the rows of these changes."""
+        for source in self._letters.tables(connection, self._mappings):
+            own = [change for change in changes if change.table == source]
+            if any(change.before is None and change.after is None for change in own):
+                letters = self._letters.of_table(connection, source)
+            else:
+                keys = {key for change in own for key in keys_of(change, self._mappings[source]) if key}
+                letters = self._letters.of_rows(connection, source, keys) if keys else []
+            for letter in letters:
+                pending.load(letter)
+
+    def _store(
+        self, connection: pg.Connection, pending: Pending, more: Sequence[Letter] = ()
+    ) -> dict[str, dict[str, int]]:
+        """Store the letters as they are now; returns how many new ones, by state and source table."""
+        if pending.replaced:
+            self._letters.drop(connection, pending.replaced)
+        changed = [*pending.changed, *more]
+        if not changed:
+            return {}
+        return self._letters.put(connection, changed, self._limits.patience, self._limits.most_waiting)
+
+    def _retried_if_due(self) -> int:
+        """Try letters again whose time has come; what fails for a moment now is left for the next time."""
+        if time.monotonic() < self._next_retry:
+            return 0
+        self._next_retry = time.monotonic() + self._limits.retry_every
+        try:
+            return self._attempted(self._retry_due)
+        except TransientError:
+            return 0
+
+    def _retry_due(self) -> int:
+        session = self._open()
+        if not self._letters.is_due(session.connection):
+            return 0
+        with session.connection.transaction():
+            return self._retry(session, self._letters.due(session.connection, _MOST_AT_ONCE))
+
+    def _retry_ids(self, ids: Sequence[int]) -> int:
+        session = self._open()
+        with session.connection.transaction():
+            return self._retry(session, self._letters.by_id(session.connection, ids))
+
+    def _retry(self, session: _Session, letters: Sequence[Letter]) -> int:
+        letters = [letter for letter in letters if not is_message(letter)]
+        changes = [letter.change for letter in letters]
+        work = _translated(changes, self._mappings, self.stopped)
+        pending = Pending(self._mappings, changes)
+        for letter in letters:
+            pending.load(letter)
+        session.sequences.advance(session.connection, work.steps)
+        _settled(session, work, pending)
+        self._store(session.connection, pending)
+        return len(pending.replaced)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A connection and what hangs on it."""
+
+    connection: pg.Connection
+    applier: Applier
+    sequences: Sequences
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What changes mean, and those that mean nothing that could be applied: change, state, SQLSTATE, error, detail."""
+
+    steps: list[Step]
+    refused: list[tuple[Change, State, str, str, str]]
+
+
+def _translated(
+    changes: Iterable[Change], mappings: Mapping[str, TableMapping], stopped: Mapping[str, str]
+) -> _Work:
+    work = _Work([], [])
+    for change in changes:
+        table = change.table
+        if table not in mappings:
+            continue
+        if table in stopped:
+            work.refused.append((change, "stopped", "", stopped[table], _STOPPED))
+            continue
+        try:
+            step = translate(change, mappings[table])
+        except BadValueError as error:
+            work.refused.append((change, "dead", error.sqlstate, str(error), _UNFIT))
+            continue
+        if step:
+            work.steps.append(step)
+    return work
+
+
+def _settled(session: _Session, work: _Work, pending: Pending) -> Counter[str]:
+    for refused in work.refused:
+        pending.add(*refused)
+    return session.applier.settle(work.steps, pending)
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether a table cannot be written as it is now, rather than just now."""
+    import psycopg
+
+    if isinstance(error, psycopg.Error):
+        return is_of_table(error)
+    return isinstance(error, SeqguardError) and not isinstance(error, TransientError)
