@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+69d3439adbe5 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+8f8f32d30960 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,7 +68,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+69d3439adbe5' THEN
+        IF old <> '0.1.0+8f8f32d30960' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -86,7 +86,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+69d3439adbe5'$function$;
+AS $function$SELECT '0.1.0+8f8f32d30960'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -1060,6 +1060,48 @@ BEGIN
 END
 $function$;
 
+-- Refuses a column that is no longer of a type that the guard is for. Under the table's lock it stays so.
+CREATE OR REPLACE FUNCTION seqguard.require_type(table_oid regclass, column_name name, guard_function name)
+RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    integers constant regtype[] := ARRAY['smallint', 'integer', 'bigint']::regtype[];
+    others constant regtype[] := ARRAY['numeric', 'real', 'double precision', 'text', 'varchar', 'bpchar']::regtype[];
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute AS a
+        JOIN pg_type AS y ON y.oid = a.atttypid
+        WHERE a.attrelid = table_oid AND a.attname = column_name
+          AND CASE WHEN guard_function <> 'advance' THEN y.oid = ANY (integers)
+                   ELSE CASE y.typtype WHEN 'd' THEN y.typbasetype ELSE y.oid END = ANY (integers || others) END) THEN
+        RAISE datatype_mismatch USING MESSAGE = format(
+            'column %I of table %s was changed meanwhile: run again', column_name, table_oid);
+    END IF;
+END
+$function$;
+
+-- Refuses a guard that is not where it should be. A table's lock does not keep its schema from being
+-- renamed: then the names in a statement mean another table, or another sequence.
+CREATE OR REPLACE FUNCTION seqguard.require_guard(
+    table_oid regclass, column_name name, sequence_oid regclass, guard_name name, guard_shape text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    guarded constant record := seqguard.guarded(table_oid, guard_name);
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger AS t
+        WHERE t.tgrelid = table_oid AND t.tgname = guard_name AND t.tgenabled = 'A'
+          AND obj_description(t.oid, 'pg_trigger') = guard_shape
+          AND guarded.column_name = require_guard.column_name
+          AND guarded.sequence_oid = require_guard.sequence_oid) THEN
+        RAISE undefined_table USING MESSAGE = format(
+            'the schema of table %s or of sequence %s was renamed meanwhile: run again', table_oid, sequence_oid);
+    END IF;
+END
+$function$;
+
 -- Installs the guard on one column as the view guards describes it, or puts it in the place of
 -- an outdated or disabled one. Under a lock: two at once take turns.
 CREATE OR REPLACE FUNCTION seqguard.install_guard(
@@ -1075,6 +1117,7 @@ BEGIN
     IF to_regclass(named) IS DISTINCT FROM table_oid THEN
         RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
     END IF;
+    PERFORM seqguard.require_type(table_oid, column_name, guard_function);
     PERFORM seqguard.require_rights(table_oid, sequence_oid);
     SELECT seqguard.is_guard_function(t.tgfoid) INTO ours
     FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = guard_name;
@@ -1096,6 +1139,7 @@ BEGIN
         guard_function, guard_arguments);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
     EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, table_oid, guard_shape);
+    PERFORM seqguard.require_guard(table_oid, column_name, sequence_oid, guard_name, guard_shape);
 END
 $function$;
 

@@ -76,6 +76,48 @@ BEGIN
 END
 $function$;
 
+-- Refuses a column that is no longer of a type that the guard is for. Under the table's lock it stays so.
+CREATE OR REPLACE FUNCTION seqguard.require_type(table_oid regclass, column_name name, guard_function name)
+RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    integers constant regtype[] := ARRAY['smallint', 'integer', 'bigint']::regtype[];
+    others constant regtype[] := ARRAY['numeric', 'real', 'double precision', 'text', 'varchar', 'bpchar']::regtype[];
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute AS a
+        JOIN pg_type AS y ON y.oid = a.atttypid
+        WHERE a.attrelid = table_oid AND a.attname = column_name
+          AND CASE WHEN guard_function <> 'advance' THEN y.oid = ANY (integers)
+                   ELSE CASE y.typtype WHEN 'd' THEN y.typbasetype ELSE y.oid END = ANY (integers || others) END) THEN
+        RAISE datatype_mismatch USING MESSAGE = format(
+            'column %I of table %s was changed meanwhile: run again', column_name, table_oid);
+    END IF;
+END
+$function$;
+
+-- Refuses a guard that is not where it should be. A table's lock does not keep its schema from being
+-- renamed: then the names in a statement mean another table, or another sequence.
+CREATE OR REPLACE FUNCTION seqguard.require_guard(
+    table_oid regclass, column_name name, sequence_oid regclass, guard_name name, guard_shape text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    guarded constant record := seqguard.guarded(table_oid, guard_name);
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger AS t
+        WHERE t.tgrelid = table_oid AND t.tgname = guard_name AND t.tgenabled = 'A'
+          AND obj_description(t.oid, 'pg_trigger') = guard_shape
+          AND guarded.column_name = require_guard.column_name
+          AND guarded.sequence_oid = require_guard.sequence_oid) THEN
+        RAISE undefined_table USING MESSAGE = format(
+            'the schema of table %s or of sequence %s was renamed meanwhile: run again', table_oid, sequence_oid);
+    END IF;
+END
+$function$;
+
 -- Installs the guard on one column as the view guards describes it, or puts it in the place of
 -- an outdated or disabled one. Under a lock: two at once take turns.
 CREATE OR REPLACE FUNCTION seqguard.install_guard(
@@ -91,6 +133,7 @@ BEGIN
     IF to_regclass(named) IS DISTINCT FROM table_oid THEN
         RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
     END IF;
+    PERFORM seqguard.require_type(table_oid, column_name, guard_function);
     PERFORM seqguard.require_rights(table_oid, sequence_oid);
     SELECT seqguard.is_guard_function(t.tgfoid) INTO ours
     FROM pg_trigger AS t WHERE t.tgrelid = table_oid AND t.tgname = guard_name;
@@ -112,6 +155,7 @@ BEGIN
         guard_function, guard_arguments);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
     EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, table_oid, guard_shape);
+    PERFORM seqguard.require_guard(table_oid, column_name, sequence_oid, guard_name, guard_shape);
 END
 $function$;
 
