@@ -21,7 +21,7 @@ from hypothesis import settings
 from seqguard.demo.server import Server, embedded_binaries, throwaway
 from seqguard.script import installation
 
-pytest_plugins = ["attacker", "platforms"]
+pytest_plugins = ["attacker", "platforms", "tables"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[..., Connection]

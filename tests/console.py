@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCRIPT = Path(sys.executable).parent / "seqguard"
+COMMANDS = ("check", "fix", "guard", "unguard", "script", "demo")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ def environment(**variables: str) -> dict[str, str]:
     """This process's environment without what would change the answers."""
     kept = {name: value for name, value in os.environ.items() if not re.match("PG|SEQGUARD|NO_COLOR", name)}
     return {**kept, **variables}
+
+
+def as_variables(dsn: str) -> dict[str, str]:
+    """A conninfo as libpq's variables."""
+    names = {"host": "PGHOST", "dbname": "PGDATABASE", "user": "PGUSER"}
+    return {names[name]: value for name, value in (part.split("=") for part in dsn.split())}
 
 
 def run(*arguments: str, **variables: str) -> Result:

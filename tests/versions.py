@@ -23,7 +23,8 @@ NEWEST = 18
 PART = [f"tests/{name}.py" for name in (
     "concurrency/test_fix_under_writers", "concurrency/test_guard_under_writers",
     "integration/test_column_types", "integration/test_dump_across_versions", "integration/test_guard",
-    "integration/test_guard_ddl", "integration/test_guard_rights", "integration/test_logical_replication",
+    "integration/test_guard_columns", "integration/test_guard_ddl", "integration/test_guard_hostile",
+    "integration/test_guard_life", "integration/test_guard_rights", "integration/test_logical_replication",
     "integration/test_script", "integration/test_shapes", "integration/test_standby",
     "integration/test_unreadable",
 )]  # fmt: skip
