@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+8f8f32d30960 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+11c6b135f2e4 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,7 +68,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+8f8f32d30960' THEN
+        IF old <> '0.1.0+11c6b135f2e4' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -86,7 +86,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+8f8f32d30960'$function$;
+AS $function$SELECT '0.1.0+11c6b135f2e4'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -763,10 +763,13 @@ BEGIN
     SELECT s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
     INTO start, increment, minimum, maximum, cache
     FROM pg_sequence AS s WHERE s.seqrelid = sequence_oid;
+    IF value NOT BETWEEN minimum AND maximum THEN
+        RETURN;
+    END IF;
     origin := pg_sequence_last_value(sequence_oid);
     IF origin IS NULL THEN
         -- never called: where it stands is read by its oid or not at all, for by its name another
-        -- relation might be read
+        -- relation might be read; before 18 its first value is drawn
         IF current_setting('server_version_num')::integer >= 180000 THEN
             EXECUTE 'SELECT last_value, is_called FROM pg_get_sequence_data($1)' INTO origin, called USING sequence_oid;
             IF origin IS NULL THEN
@@ -777,8 +780,7 @@ BEGIN
         END IF;
     END IF;
     steps := div(value - origin, increment::numeric) + CASE WHEN called THEN 0 ELSE 1 END;
-    IF steps IS NULL OR steps <= 0 OR (value - origin) * sign(increment::numeric) < 0
-       OR value NOT BETWEEN minimum AND maximum THEN
+    IF steps IS NULL OR steps <= 0 OR (value - origin) * sign(increment::numeric) < 0 THEN
         RETURN;
     END IF;
     target := origin + (steps - CASE WHEN called THEN 0 ELSE 1 END) * increment;

@@ -101,7 +101,8 @@ def test_currval_after_an_ordinary_insert_is_its_id(users: Connection) -> None:
 def test_an_id_below_the_next_value_leaves_the_sequence_alone(users: Connection) -> None:
     users.execute("ALTER SEQUENCE users_id_seq RESTART WITH 1000")
     users.execute("INSERT INTO users VALUES (100)")
-    assert ordinary_insert(users) == 1000
+    # a sequence that was never called: before 18 the guard draws its first value to see where it stands
+    assert ordinary_insert(users) == (1000 if users.info.server_version >= 180000 else 1001)
 
 
 def test_the_first_value_of_a_fresh_sequence_is_skipped_when_taken(users: Connection) -> None:

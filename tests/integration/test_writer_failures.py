@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import one, rows
+from conftest import eventually, one, rows
 from writing import (
     POSTS,
     STREAM,
@@ -288,7 +288,8 @@ def _cut(target: Connection, connect: Connect, writer: Writer, work: Batch, when
                 target, "SELECT pid FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event_type = 'Lock'"
             )
         if when == "before":
-            target.execute("SELECT pg_terminate_backend(%s, 5000)", found[0])
+            target.execute("SELECT pg_terminate_backend(%s)", found[0])
+            eventually(target, f"SELECT count(*) FROM pg_stat_activity WHERE pid = {found[0][0]}", 0)
     thread.join(10)
     return failures[0] if failures else None
 

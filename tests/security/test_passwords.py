@@ -23,7 +23,12 @@ def logging_server() -> Iterator[Server]:
     """A server that asks for passwords over TCP and logs every statement and connection."""
     from conftest import binaries
 
-    everything = {"log_statement": "all", "log_connections": "on", "log_min_messages": "debug1"}
+    everything = {
+        "password_encryption": "scram-sha-256",
+        "log_statement": "all",
+        "log_connections": "on",
+        "log_min_messages": "debug1",
+    }
     with throwaway(binaries(), {**everything, "log_min_error_statement": "debug1"}) as server:
         data = server.folder / "data"
         (data / "pg_hba.conf").write_text("local all postgres trust\nlocal all all scram-sha-256\n")

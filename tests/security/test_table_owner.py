@@ -102,6 +102,8 @@ def test_the_canary_sings(db: Connection, attacker: Attacker, canary: Callable[[
 def test_a_superuser_runs_no_function_of_a_table_owner(
     db: Connection, connect: Connect, attacker: Attacker, canary: Callable[[], bool], trap: str
 ) -> None:
+    if trap == "extended statistics" and db.info.server_version < 140000:
+        pytest.skip("statistics on expressions came with PostgreSQL 14")
     attacker.do("CREATE SEQUENCE s; " + TRAPS[trap])
     for name, verb in VERBS.items():
         verb(connect())  # a session that has planned nothing yet

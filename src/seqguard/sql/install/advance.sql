@@ -104,10 +104,13 @@ BEGIN
     SELECT s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
     INTO start, increment, minimum, maximum, cache
     FROM pg_sequence AS s WHERE s.seqrelid = sequence_oid;
+    IF value NOT BETWEEN minimum AND maximum THEN
+        RETURN;
+    END IF;
     origin := pg_sequence_last_value(sequence_oid);
     IF origin IS NULL THEN
         -- never called: where it stands is read by its oid or not at all, for by its name another
-        -- relation might be read
+        -- relation might be read; before 18 its first value is drawn
         IF current_setting('server_version_num')::integer >= 180000 THEN
             EXECUTE 'SELECT last_value, is_called FROM pg_get_sequence_data($1)' INTO origin, called USING sequence_oid;
             IF origin IS NULL THEN
@@ -118,8 +121,7 @@ BEGIN
         END IF;
     END IF;
     steps := div(value - origin, increment::numeric) + CASE WHEN called THEN 0 ELSE 1 END;
-    IF steps IS NULL OR steps <= 0 OR (value - origin) * sign(increment::numeric) < 0
-       OR value NOT BETWEEN minimum AND maximum THEN
+    IF steps IS NULL OR steps <= 0 OR (value - origin) * sign(increment::numeric) < 0 THEN
         RETURN;
     END IF;
     target := origin + (steps - CASE WHEN called THEN 0 ELSE 1 END) * increment;
