@@ -20,11 +20,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import psycopg
-from guard_report import COLUMNS, as_json, cells, draw
-from guard_tables import SHAPES, USERS, prepare
+from guard_report import COLUMNS, as_json, cells, draw, line
+from guard_tables import SHAPES, USERS, Connection, prepare
 from guard_works import QUICK, WORKS, Bench, Figure, Scale, memory
 from load import machine
-from measured import aligned, keep, markdown
+from measured import keep, markdown
 
 import seqguard
 from seqguard.demo.server import embedded_binaries, throwaway
@@ -38,9 +38,9 @@ USUAL_SETTINGS = {"autovacuum": "off", "checkpoint_timeout": "1h", "max_wal_size
 SETTINGS = {**USUAL_SETTINGS, "shared_buffers": "1GB", "max_connections": "50"}
 
 
-def connect(server: Server) -> psycopg.Connection[tuple[object, ...]]:
+def connect(server: Server, database: str = "postgres") -> Connection:
     """A connection to a database where every guard can be installed."""
-    connection = psycopg.connect(server.conninfo(), autocommit=True, prepare_threshold=None)
+    connection = psycopg.connect(server.conninfo(database), autocommit=True, prepare_threshold=None)
     connection.execute("CREATE TABLE first (id serial PRIMARY KEY)")
     seqguard.guard(connection)
     prepare(connection)
@@ -78,12 +78,12 @@ def main(arguments: list[str]) -> int:
     options = parsed(arguments)
     scale = QUICK if options.quick else Scale()
     runs = f"{scale.rounds} rounds of {scale.chunk} transactions, {scale.copy_rounds} of COPY {scale.copied:,}"
-    about = f"{machine()}, fsync=off, {runs}"
-    print(about, aligned(COLUMNS, COLUMNS), sep="\n", flush=True)
+    about = f"{machine()}, fsync=off, {'a quick run: ' if options.quick else ''}{runs}"
+    print(about, line(COLUMNS), sep="\n", flush=True)
     figures = []
     for figure in measured(scale, options.only):
         figures.append(figure)
-        print(aligned(cells(figure), COLUMNS), flush=True)
+        print(line(cells(figure)), flush=True)
     if options.keep:
         found = {"machine": about, "figures": [as_json(figure) for figure in figures]}
         keep("guard.md", "guard", found, markdown(COLUMNS, [cells(figure) for figure in figures]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from guard_tables import EMPTY, GUARDS, ROW_MAX, SEQGUARD, UNGUARDED, USERS, USUAL
 from guard_works import MICROSECONDS, Figure
+from measured import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,11 @@ COLUMNS = ("work", "table", "unit", "unguarded", EMPTY, SEQGUARD, "spread", USUA
            "verdict")  # fmt: skip
 DRAWN = (EMPTY, SEQGUARD, USUAL, ROW_MAX)
 START, LIMIT = 0.9, 2.0
+
+
+def line(figure_cells: Sequence[object]) -> str:
+    """A line for the terminal."""
+    return aligned(figure_cells, COLUMNS, first=52, others=12)
 
 
 def cells(figure: Figure) -> list[object]:
@@ -26,13 +32,17 @@ def cells(figure: Figure) -> list[object]:
         figure.shape,
         figure.unit,
         number(median(figure.samples[UNGUARDED])),
-        *(f"{ratios[guard]:.3f}" for guard in (EMPTY, SEQGUARD)),
+        *(ratio(ratios[guard]) for guard in (EMPTY, SEQGUARD)),
         f"{low:.2f} to {high:.2f}",
-        *(f"{ratios[guard]:.2f}" for guard in (USUAL, ROW_MAX)),
+        *(ratio(ratios[guard]) for guard in (USUAL, ROW_MAX)),
         f"{median(figure.ratios(SEQGUARD, figure.wall)):.3f}" if figure.wall else "",
         target(figure),
         "" if figure.met is None else "met" if figure.met else "not met",
     ]
+
+
+def ratio(value: float) -> str:
+    return f"{value:.3f}" if value else "fails"
 
 
 def number(value: float) -> str:

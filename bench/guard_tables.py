@@ -19,6 +19,8 @@ UNGUARDED, EMPTY, SEQGUARD, USUAL, ROW_MAX = GUARDS = (
     "usual recipe",
     "row max",
 )
+NEVER = "WHEN (false)"
+"""Not a guard: a row trigger whose condition is never true."""
 PARTITIONS = 64
 USED = 1_000
 """Where a sequence stands that has been in use."""
@@ -32,6 +34,7 @@ _FUNCTIONS = {
 _TRIGGERS = {
     EMPTY: "CREATE TRIGGER other AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION empty()",
     SEQGUARD: "SELECT seqguard.guard('t')",
+    NEVER: "CREATE TRIGGER other AFTER INSERT OR UPDATE ON t FOR EACH ROW WHEN (false) EXECUTE FUNCTION empty()",
     USUAL: "CREATE TRIGGER other AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION usual_recipe()",
     ROW_MAX: "CREATE TRIGGER other AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION row_max()",
 }

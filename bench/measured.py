@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[1] / "docs" / "measured"
 
 
-def aligned(cells: Sequence[object], columns: Sequence[str]) -> str:
-    """A line for the terminal, below the columns' names."""
-    widths = [max(len(column), 7) for column in columns[1:]]
-    first = f"{cells[0]:28}"
-    return "  ".join([first, *(str(cell).rjust(width) for cell, width in zip(cells[1:], widths, strict=True))])
+def aligned(cells: Sequence[object], columns: Sequence[str], *, first: int = 28, others: int = 7) -> str:
+    """A line for the terminal, below the columns' names: so wide is the first, so wide at least are the others."""
+    widths = [max(len(column), others) for column in columns[1:]]
+    return "  ".join(
+        [
+            f"{cells[0]:{first}}",
+            *(str(cell).rjust(width) for cell, width in zip(cells[1:], widths, strict=True)),
+        ]
+    )
 
 
 def markdown(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
