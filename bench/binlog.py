@@ -18,6 +18,7 @@ import json
 import os
 import statistics
 import sys
+import threading
 import time
 from contextlib import closing
 from functools import partial
@@ -34,6 +35,7 @@ from seqguard.demo.server import embedded_binaries, throwaway
 from seqguard.sync.mapping.table import TableMapping
 from seqguard.sync.mysql import client
 from seqguard.sync.mysql.binlog import BinlogSource
+from seqguard.sync.running.worker import Limits, Worker
 from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
@@ -56,6 +58,13 @@ SELECT concat('user', seq), concat('user', seq, '@example.com'), concat('User Nu
 FROM seq_{first}_to_{last}
 """
 PLAIN = ", ".join((*list(MAPPING)[:5], "lower(account_status)", "'sync_service'", "created_at", "updated_at"))
+
+
+class Silent:
+    """Nobody watches the worker."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_arguments, **_named: None
 
 
 class Bench:
@@ -102,13 +111,9 @@ class Bench:
             closing(self.binlog(table)) as source,
             closing(Writer(self.dsn, "bench", [self.mapping])) as writer,
         ):
-            stored = writer.stored
-            source.start(lambda stream: stored(stream) or offset)
-            while True:
-                batch = source.poll(BATCH, 0.1)
-                writer.apply(batch)
-                if not batch.changes and source.lag() == 0:
-                    return
+            start = source.start
+            source.start = lambda stored: start(lambda stream: stored(stream) or offset)  # type: ignore[method-assign]
+            Worker(source, writer, Silent(), threading.Event(), Limits(BATCH, until_caught_up=True)).run()
 
     def read(self, table: str, offset: Any) -> None:
         with closing(self.binlog(table)) as source:

@@ -102,10 +102,10 @@ def target(db: Connection) -> Connection:
     return db
 
 
-@pytest.fixture
-def writer(target: Connection, dsn: str) -> Iterator[Writer]:
+@pytest.fixture(params=[1, 500], ids=["by COPY where it can be", "by upserts"])
+def writer(target: Connection, dsn: str, request: pytest.FixtureRequest) -> Iterator[Writer]:
     assert target
-    writer = Writer(dsn, "s", [USERS, POSTS], Limits(retry_every=0))
+    writer = Writer(dsn, "s", [USERS, POSTS], Limits(retry_every=0, insert_from=request.param))
     writer.apply(Batch())
     yield writer
     writer.close()
@@ -125,7 +125,7 @@ def _send(writer: Writer, changes: list[Change], sizes: list[int]) -> None:
         start, turn = start + size, turn + 1
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=HISTORIES, sizes=SIZES, replays=REPLAYS)
 def test_the_target_ends_as_the_source_however_it_is_cut_and_replayed(
     target: Connection, writer: Writer, history: list[Any], sizes: list[int], replays: list[float]

@@ -12,7 +12,13 @@ Stored = Callable[[str], Offset | None]
 
 
 class Source(Protocol):
-    """A stream, or several, of changes."""
+    """A stream, or several, of changes.
+
+    may_run_ahead: whether a batch may be asked for before the one before it is applied. Not where what was read may
+    be taken from us, and given to another worker, with the next poll.
+    """
+
+    may_run_ahead: bool
 
     def start(self, stored: Stored) -> None:
         """Connect, and go on from where the target stands; from a snapshot when it stands nowhere.

@@ -1,3 +1,3 @@
--- Rows, or keys, on their way into a table.
--- Parameters: stage; columns.
-COPY {stage} ({columns}) FROM STDIN
+-- Rows into a table, or rows or keys into a temporary one on their way there.
+-- Parameters: table; columns.
+COPY {table} ({columns}) FROM STDIN

@@ -1,1 +1,1 @@
-"""What is found out before the first row: does the mapping fit both databases?"""
+"""What is found out before the first row: whether the mapping fits both databases."""

@@ -89,6 +89,8 @@ class KafkaSource:
     librdkafka connects to brokers again by itself. Only when none is left is that a TransientError.
     """
 
+    may_run_ahead = False
+
     def __init__(
         self, options: Options, topics: Mapping[str, Sequence[tuple[TableMapping, TargetTable]]]
     ) -> None:

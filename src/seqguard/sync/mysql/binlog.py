@@ -34,6 +34,8 @@ _LAG_EVERY = 1.0
 class BinlogSource:
     """Reads the mapped tables of one database. Implements Source."""
 
+    may_run_ahead = True
+
     def __init__(
         self,
         tables: Sequence[TableMapping],

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from seqguard.errors import SeqguardError
 from seqguard.sync.failure import TransientError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
 
     from seqguard.sync.event import Batch
     from seqguard.sync.source import Source
-    from seqguard.sync.writing.writer import Applied, Writer
+    from seqguard.sync.writing.writer import Applied, Prepared, Writer
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 POLL_SECONDS, LAST_POLL_SECONDS = 1.0, 0.2
 """How long a poll may wait for changes, no longer than a stop may take; and where none may be left to come."""
+_AHEAD_FROM = 500
+"""Changes in a batch that are worth the next one's preparation in a thread."""
+_TURN = 0.0005
+"""Seconds until another thread gets its turn. Python's own, 0.005, is long beside a server's answers."""
 
 
 class Watch(Protocol):
@@ -60,6 +68,8 @@ class Worker:
     stop: threading.Event
     limits: Limits = Limits()
     _failures: int = field(default=0, init=False)
+    _next: tuple[Batch, Future[Prepared]] | None = field(default=None, init=False)
+    _ended: SeqguardError | None = field(default=None, init=False)
 
     def run(self) -> None:
         """Work, and start anew from the stored position after every TransientError.
@@ -67,11 +77,12 @@ class Worker:
         Raises SeqguardError for what no further try can mend.
         """
         done = False
-        while not (done or self.stop.is_set()):
-            try:
-                done = self._session()
-            except TransientError as error:
-                self._pause(error)
+        with _short_turns():
+            while not (done or self.stop.is_set()):
+                try:
+                    done = self._session()
+                except TransientError as error:
+                    self._pause(error)
 
     def _pause(self, error: TransientError) -> None:
         wait = backoff(self._failures)
@@ -81,20 +92,23 @@ class Worker:
 
     def _session(self) -> bool:
         """From the stored position until the stop, an error, or, when asked for, the end."""
-        with closing(self.writer), closing(self.source):
+        self._next = self._ended = None
+        helper = ThreadPoolExecutor(1, thread_name_prefix="seqguard-prepare")
+        with closing(self.writer), closing(self.source), helper:
             self.source.start(self.writer.stored)
             self.watch.started()
             while not self.stop.is_set():
-                if self._turn() and self.limits.until_caught_up:
+                if self._turn(helper) and self.limits.until_caught_up:
                     return True
         return False
 
-    def _turn(self) -> bool:
+    def _turn(self, helper: ThreadPoolExecutor) -> bool:
         """Take what is there to the target; return whether nothing is left."""
-        seconds = LAST_POLL_SECONDS if self.limits.until_caught_up else POLL_SECONDS
-        batch = self.source.poll(self.limits.batch_size, seconds)
+        batch, prepared = self._take()
+        if self.source.may_run_ahead and len(batch.changes) >= _AHEAD_FROM:
+            self._look_ahead(helper)
         began = time.monotonic()
-        applied = self.writer.apply(batch)
+        applied = self.writer.apply(batch, prepared)
         self.source.committed(batch.positions)
         self._failures = 0
         self.watch.applied(batch, applied, time.monotonic() - began)
@@ -102,6 +116,35 @@ class Worker:
         lag = self.source.lag()
         self.watch.looked(lag, idle=not batch.changes)
         return not batch.changes and lag == 0
+
+    def _take(self) -> tuple[Batch, Prepared | None]:
+        """The batch that is prepared, or what comes next."""
+        if self._next:
+            (batch, prepared), self._next = self._next, None
+            return batch, prepared.result()
+        if self._ended:
+            raise self._ended
+        seconds = LAST_POLL_SECONDS if self.limits.until_caught_up else POLL_SECONDS
+        return self.source.poll(self.limits.batch_size, seconds), None
+
+    def _look_ahead(self, helper: ThreadPoolExecutor) -> None:
+        """Have the next batch prepared while the server works on this one, which is applied even if none can be had."""
+        try:
+            batch = self.source.poll(self.limits.batch_size, 0)
+        except SeqguardError as error:
+            self._ended = error
+            return
+        self._next = batch, helper.submit(self.writer.prepare, batch)
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def backoff(failures: int) -> float:

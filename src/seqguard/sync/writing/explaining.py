@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from seqguard.sync.mapping.step import Step
-    from seqguard.sync.writing.postgres import Sink
+    from seqguard.sync.writing.sink import Sink
 
 NOT_YET = "the row that this one references is not there; if it comes, this change is applied, if not, it is dead in the end"
 _STILL_USED = "other rows still reference this one; when they are gone, it is deleted"
@@ -31,9 +31,13 @@ def explanation(connection: pg.Connection, sink: Sink, step: Step, error: psycop
         return _taken(connection, sink, step, error)
     if state == "23503":
         return NOT_YET if isinstance(step, Upsert | Rekey) else _STILL_USED
-    meaning = _MEANINGS.get(state) or _MEANINGS.get(state[:2])
-    parts = (error.diag.message_detail, meaning)
+    parts = (error.diag.message_detail, meaning(state))
     return ". ".join(part.rstrip(".") for part in parts if part) or pg.explain(error)
+
+
+def meaning(sqlstate: str) -> str:
+    """What an error means whatever the row is, "" where that is not to be told."""
+    return _MEANINGS.get(sqlstate) or _MEANINGS.get(sqlstate[:2], "")
 
 
 def _taken(connection: pg.Connection, sink: Sink, step: Step, error: psycopg.Error) -> str:

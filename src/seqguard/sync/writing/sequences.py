@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seqguard.model import FedColumn
     from seqguard.sync.event import Value
     from seqguard.sync.mapping.step import Step
-    from seqguard.sync.writing.postgres import Sink
+    from seqguard.sync.writing.sink import Sink
 
 _TIMEOUTS = pg.Timeouts(lock=100)
 _PAUSE = 10.0
@@ -47,12 +47,12 @@ class Sequences:
                 if fact.table_oid == sink.target.oid and fact.column_name in sink.columns and not fact.unjudged
             ]
 
-    def advance(self, connection: pg.Connection, steps: Sequence[Step]) -> dict[str, str]:
-        """Bring every sequence to the furthest value of these steps; returns what could not be moved, and why.
+    def advance(self, connection: pg.Connection, values: Mapping[FedColumn, int]) -> dict[str, str]:
+        """Bring every sequence to the furthest of its values; returns what could not be moved, and why.
 
         In transactions of its own. A sequence that could not be moved is tried again with a later batch.
         """
-        furthest = {**self._owed, **self._furthest(steps)}
+        furthest = {**self._owed, **values}
         facts = [fact for fact in furthest if self._not_before.get(fact.sequence, 0) <= time.monotonic()]
         if not facts:
             return {}
@@ -64,7 +64,8 @@ class Sequences:
         guarded = {fact.sequence for fact in facts if fact.guard_state == "installed"}
         return {name: problem for name, problem in problems.items() if name not in guarded}
 
-    def _furthest(self, steps: Sequence[Step]) -> dict[FedColumn, int]:
+    def furthest(self, steps: Sequence[Step]) -> dict[FedColumn, int]:
+        """The furthest value that these steps bring for each column."""
         found: dict[FedColumn, int] = {}
         for source, facts in self._columns.items():
             if not facts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seqguard import pg
 from seqguard.errors import SeqguardError
+from seqguard.sync.event import Batch
 from seqguard.sync.failure import BadValueError, TransientError
 from seqguard.sync.mapping.translating import translate
 from seqguard.sync.writing.applying import Applier, StaleTableError
@@ -17,15 +18,18 @@ from seqguard.sync.writing.deadletters import DeadLetters
 from seqguard.sync.writing.letters import is_message, of_message
 from seqguard.sync.writing.pending import Pending, keys_of
 from seqguard.sync.writing.positions import Positions, install
-from seqguard.sync.writing.postgres import Sink, is_of_table, open_session, telling_transient
+from seqguard.sync.writing.postgres import is_of_table, open_session, telling_transient
 from seqguard.sync.writing.sequences import Sequences
+from seqguard.sync.writing.sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from seqguard.sync.event import Batch, Change, Offset
+    from seqguard.model import FedColumn
+    from seqguard.sync.event import Change, Offset
     from seqguard.sync.mapping.step import Step
     from seqguard.sync.mapping.table import TableMapping
+    from seqguard.sync.writing.applying import Ready
     from seqguard.sync.writing.letters import Letter, State
 
 T = TypeVar("T")
@@ -41,12 +45,14 @@ class Limits:
 
     lock_timeout: for a lock, in milliseconds. patience: for the row that a change references, in seconds.
     most_waiting: how many changes may wait so. retry_every: seconds between looks for those to try again.
+    insert_from: so many new rows of a table in one batch are first tried as a COPY into the table itself.
     """
 
     lock_timeout: int = 10_000
     patience: float = 600.0
     most_waiting: int = 100_000
     retry_every: float = 0.5
+    insert_from: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +105,18 @@ class Writer:
         with telling_transient():
             return self._positions.read(self._open().connection, stream)
 
-    def apply(self, batch: Batch) -> Applied:
+    def prepare(self, batch: Batch) -> Prepared:
+        """Do what can be done of a batch without the target. Another thread may, while a batch is applied."""
+        session, stopped = self._session, {**self.stopped, **batch.stopped}
+        work = _translated(batch.changes, self._mappings, stopped)
+        furthest = session.sequences.furthest(work.steps) if session else {}
+        ready = session.applier.ready(work.steps) if session else None
+        return Prepared(session, frozenset(stopped), work, furthest, ready)
+
+    def apply(self, batch: Batch, prepared: Prepared | None = None) -> Applied:
         """Apply a batch and move the positions, in one transaction, or nothing. An empty one may retry letters.
+
+        prepared: what prepare() made of this batch.
 
         A change that cannot be applied becomes a letter. Raises TransientError when the target cannot be
         reached or is busy: the same batch may be applied again. Raises LostStreamError when another worker
@@ -110,7 +126,7 @@ class Writer:
             self.stopped.setdefault(table, reason)
         result = Applied()
         if batch.changes or batch.positions:
-            result = self._attempted(partial(self._write, batch))
+            result = self._attempted(partial(self._write, batch, prepared))
         told, self._told = self._told, set(self.stopped)
         tables = {table: reason for table, reason in self.stopped.items() if table not in told}
         return replace(result, retried=self._retried_if_due(), tables=tables)
@@ -167,7 +183,8 @@ class Writer:
                     if not _is_final(error):
                         raise
                     self.stopped[source] = pg.explain(error)
-        return _Session(connection, Applier(connection, sinks), Sequences(connection, sinks.values()))
+        applier = Applier(connection, sinks, self._limits.insert_from)
+        return _Session(connection, applier, Sequences(connection, sinks.values()))
 
     def _close_if_lost(self) -> None:
         if self._session and pg.is_lost(self._session.connection):
@@ -180,15 +197,16 @@ class Writer:
         refreshed.add(stale.source)
         self.close()
 
-    def _write(self, batch: Batch) -> Applied:
+    def _write(self, batch: Batch, prepared: Prepared | None) -> Applied:
         session = self._open()
-        work = _translated(batch.changes, self._mappings, self.stopped)
+        if not prepared or prepared.session is not session or prepared.stopped != set(self.stopped):
+            prepared = self.prepare(batch)
         pending = Pending(self._mappings, batch.changes)
-        problems = session.sequences.advance(session.connection, work.steps)
+        problems = session.sequences.advance(session.connection, prepared.furthest)
         with session.connection.transaction():
             self._positions.move(session.connection, batch.positions, batch.changes)
             self._load(session.connection, batch.changes, pending)
-            counts = _settled(session, work, pending)
+            counts = _settled(session, prepared, pending)
             states = self._store(session.connection, pending, [of_message(message) for message in batch.bad])
         self._positions.settle(batch.positions)
         return Applied(
@@ -249,12 +267,12 @@ class Writer:
     def _retry(self, session: _Session, letters: Sequence[Letter]) -> int:
         letters = [letter for letter in letters if not is_message(letter)]
         changes = [letter.change for letter in letters]
-        work = _translated(changes, self._mappings, self.stopped)
+        prepared = self.prepare(Batch(changes))
         pending = Pending(self._mappings, changes)
         for letter in letters:
             pending.load(letter)
-        session.sequences.advance(session.connection, work.steps)
-        _settled(session, work, pending)
+        session.sequences.advance(session.connection, prepared.furthest)
+        _settled(session, prepared, pending)
         self._store(session.connection, pending)
         return len(pending.replaced)
 
@@ -274,6 +292,17 @@ class _Work:
 
     steps: list[Step]
     refused: list[tuple[Change, State, str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What can be done of a batch without the target: for one session, with these tables stopped."""
+
+    session: _Session | None
+    stopped: frozenset[str]
+    work: _Work
+    furthest: Mapping[FedColumn, int]
+    ready: Ready | None
 
 
 def _translated(
@@ -297,10 +326,10 @@ def _translated(
     return work
 
 
-def _settled(session: _Session, work: _Work, pending: Pending) -> Counter[str]:
-    for refused in work.refused:
+def _settled(session: _Session, prepared: Prepared, pending: Pending) -> Counter[str]:
+    for refused in prepared.work.refused:
         pending.add(*refused)
-    return session.applier.settle(work.steps, pending)
+    return session.applier.settle(prepared.work.steps, pending, prepared.ready)
 
 
 def _is_final(error: Exception) -> bool:
