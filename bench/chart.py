@@ -71,12 +71,12 @@ def bars(
         height = SLOT / len(series)
         for i, (label, values) in enumerate(series.items()):
             places = [group - SLOT / 2 + height * (i + 0.5) for group in range(len(groups))]
-            lengths = [min(value, end) - start if value is not None else 0 for value in values]
+            lengths = [max(min(value, end) - start, 0) if value is not None else 0 for value in values]
             axes.barh(places, lengths, height, left=start, color=COLOURS[i], label=label)
             _figures(axes, places, values, start, end, digits)
         _targets(axes, targets)
         axes.set(xlim=(start, end), xlabel=axis, yticks=range(len(groups)), yticklabels=groups)
-        axes.invert_yaxis()
+        axes.set_ylim(len(groups) - 0.5, -0.5)
         axes.grid(visible=False, axis="y")
         return _save(figure, title, name, folder)
 
@@ -93,6 +93,7 @@ def _figures(
             f"{value:,.{digits}f}", (min(max(value, start), end), place), xytext=(-4 if inside else 4, -1),
             textcoords="offset points", ha="right" if inside else "left", va="center", size=8.5,
             color="white" if inside else "black",
+            bbox=None if inside else {"fc": "white", "ec": "none", "pad": 0.6}, zorder=3,
         )  # fmt: skip
 
 
@@ -145,7 +146,7 @@ def _scale(axis: Any, *, log: bool) -> None:
 
 def _save(figure: Figure, title: str, name: str, folder: Path) -> Path:
     figure.suptitle(title, size=13)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9.5)
+    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=9.5)
     path = folder / f"{name}.svg"
     figure.savefig(path, metadata={"Date": None, "Creator": None})
     path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")

@@ -100,6 +100,7 @@ class Table:
         if rows:
             run(connection, self.insert(rows))
             run(connection, "ANALYZE t")
+            run(connection, "CHECKPOINT")
 
     def insert(self, rows: int) -> str:
         """A statement that inserts so many rows with ordinary ids."""
