@@ -79,9 +79,10 @@ def example(_arguments: list[str]) -> None:
 
 
 def lint(_arguments: list[str]) -> None:
-    """Style, types, and the direction of imports."""
+    """Style of Python and SQL, types, and the direction of imports."""
     run(BIN / "ruff", "check")
     run(BIN / "ruff", "format", "--check")
+    run(BIN / "sqlfluff", "lint", "--disable-progress-bar", "src/seqguard/sql")
     run(BIN / "mypy")
     run(BIN / "lint-imports")
 

@@ -14,7 +14,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+11c6b135f2e4 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+82d634e03bcd ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -47,7 +47,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+11c6b135f2e4' THEN
+        IF old <> '0.1.0+82d634e03bcd' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -65,7 +65,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+11c6b135f2e4'$function$;
+AS $function$SELECT '0.1.0+82d634e03bcd'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -106,7 +106,7 @@ WITH user_class AS (
     CROSS JOIN LATERAL (
         -- 0, because it would wait for a lock on the table; a default has no column in it
         SELECT pg_catalog.pg_get_expr(d.adbin, 0) AS expression
-        OFFSET 0) AS x
+        LIMIT ALL OFFSET 0) AS x
     CROSS JOIN LATERAL (
         -- before, the sequence named as text, the sequence named as regclass, after:
         -- nothing but constants, ||, concat and casts may surround one nextval.
@@ -121,7 +121,7 @@ WITH user_class AS (
                 '((?:[() ]|\|\||, |''(?:[^'']|'''')*''|::text|::character varying\(\d+\)|::character varying'
                 '|::bigint|::integer|::smallint|::numeric)*)$')
             END AS part
-        OFFSET 0) AS p
+        LIMIT ALL OFFSET 0) AS p
     WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
 ), feeding AS (
     SELECT d.objid AS sequence_oid, d.refobjid AS table_oid, d.refobjsubid::pg_catalog.int2 AS attnum,
@@ -208,7 +208,7 @@ WITH user_class AS (
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
            -- the figure when seqguard.guard_condition() changes
-           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 2, q.seqincrement > 0, f.number_pattern,
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 3, q.seqincrement > 0, f.number_pattern,
                pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
                fast.function, fast.arguments, CASE WHEN t.relkind = 'p' THEN t.relowner END)) AS guard_shape,
            COALESCE(fast.function, 'advance') AS guard_function,
@@ -225,7 +225,7 @@ WITH user_class AS (
     ) AS fast (function, arguments)
         ON f.atttypid IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
                           'pg_catalog.int8'::pg_catalog.regtype)
-       AND t.relkind = 'r' AND q.seqincrement IN (1, -1) AND q.seqcache = 1 AND pg_catalog.octet_length(fast.function) <= 63
+       AND t.relkind = 'r' AND t.relowner = s.relowner AND q.seqincrement IN (1, -1) AND q.seqcache = 1 AND pg_catalog.octet_length(fast.function) <= 63
     WHERE NOT (t.relispartition AND EXISTS (
         SELECT FROM pg_catalog.pg_inherits AS i
         JOIN typed AS parent ON parent.table_oid = i.inhparent
@@ -338,7 +338,7 @@ SELECT
                     THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
                 WHEN f.number_pattern IS NULL  -- by their text, for float4::numeric keeps six digits
                     THEN 'SELECT (%1$s(%2$I))::text FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
-                ELSE 'SELECT %1$s(substring(%2$I::text, %6$L)::numeric) FROM %3$s%4$I.%5$I' END
+                ELSE 'SELECT %1$s(substring(%2$I::text COLLATE pg_catalog."C", %6$L)::numeric) FROM %3$s%4$I.%5$I' END
         || CASE WHEN own.table THEN ')::pg_catalog.numeric'
                 ELSE ')::pg_catalog.numeric ELSE ''NaN'' END' END,
         CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
@@ -364,7 +364,7 @@ SELECT
          WHEN g.tgenabled = 'D' THEN 'disabled'
          WHEN g.tgname IS NULL AND w.unguardable IS NULL THEN 'missing'
          WHEN g.tgname IS NULL THEN 'unguardable'
-         WHEN g.tgenabled <> 'A' OR g.astray OR w.unguardable IS NOT NULL OR g.comment IS DISTINCT FROM f.guard_shape
+         WHEN g.tgenabled <> 'A' OR g.astray OR w.unguardable IS NOT NULL OR (g.comment IS DISTINCT FROM f.guard_shape)
              THEN 'outdated'
          ELSE 'installed'
     END AS guard_state

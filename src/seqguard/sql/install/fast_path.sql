@@ -11,24 +11,45 @@
 -- are trusted, so that nobody else may attach the function to a table: partitioned tables, whose
 -- owners need that right to add partitions, take advance().
 
--- The value of a column that is furthest beyond value. A statement's first row leads the sequence beyond all
+-- Whether the statement that is being looked at has written no row but this one, as far as the statistics can tell:
+-- only one row was inserted since this session's last look. What they hold is kept in a setting; who
+-- forges it has the sequence follow his own rows one by one.
+CREATE OR REPLACE FUNCTION seqguard.is_alone(table_oid oid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    inserted constant bigint := pg_stat_get_tuples_inserted(table_oid) + pg_stat_get_xact_tuples_inserted(table_oid);
+    before constant text := current_setting('seqguard.inserted', true);
+    now constant text := set_config('seqguard.inserted', concat(table_oid, ' ', inserted), false);
+BEGIN
+    RETURN now IS NOT NULL AND before IS NOT DISTINCT FROM concat(table_oid, ' ', inserted - 1);
+END
+$function$;
+
+-- The value of a column that is furthest beyond value and within the sequence's limit. A statement's first row leads the sequence beyond all
 -- its rows at once, for another session could draw the ids of those that follow. Only of a table of
--- this function's owner: planning a query can run functions of the table's owner. And only with a
--- fresh snapshot, which is what tells the owner of now.
-CREATE OR REPLACE FUNCTION seqguard.furthest(table_oid regclass, column_name name, value bigint, up boolean)
-RETURNS bigint
+-- this function's owner, in a schema of his: planning a query can run functions of the table's owner, and
+-- the schema's owner can put another table in its place. And only with a fresh snapshot, which is what
+-- tells the owners of now.
+CREATE OR REPLACE FUNCTION seqguard.furthest(
+    table_oid regclass, column_name name, value bigint, sequence_limit bigint, up boolean) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     furthest bigint;
 BEGIN
-    IF current_setting('transaction_isolation') = 'read committed'
-       AND EXISTS (SELECT FROM pg_class AS t
-                   WHERE t.oid = table_oid AND pg_get_userbyid(t.relowner) = current_user) THEN
-        EXECUTE format(CASE WHEN up THEN 'SELECT %1$I FROM ONLY %2$s WHERE %1$I > $1 ORDER BY %1$I DESC LIMIT 1'
-                            ELSE 'SELECT %1$I FROM ONLY %2$s WHERE %1$I < $1 ORDER BY %1$I LIMIT 1' END,
-                       column_name, table_oid)
-        INTO furthest USING value;
+    IF current_setting('transaction_isolation') = 'read committed' AND EXISTS (
+        SELECT FROM pg_class AS t
+        JOIN pg_roles AS me ON me.oid = t.relowner AND me.rolname = current_user
+        JOIN pg_namespace AS n ON n.oid = t.relnamespace
+        JOIN pg_database AS d ON d.datname = current_database()
+        WHERE t.oid = table_oid
+          AND (n.nspowner = me.oid OR d.datdba = me.oid AND pg_get_userbyid(n.nspowner) = 'pg_database_owner')) THEN
+        EXECUTE format(
+            CASE WHEN up THEN 'SELECT %1$I FROM ONLY %2$s WHERE %1$I > $1 AND %1$I <= $2 ORDER BY %1$I DESC LIMIT 1'
+                 ELSE 'SELECT %1$I FROM ONLY %2$s WHERE %1$I < $1 AND %1$I >= $2 ORDER BY %1$I LIMIT 1' END,
+            column_name, table_oid)
+        INTO furthest USING value, sequence_limit;
     END IF;
     RETURN COALESCE(furthest, value);
 END
@@ -44,7 +65,9 @@ DECLARE
 DECLARE
     sequence regclass;
     last bigint;
+    sequence_limit bigint;
     target bigint;
+    reached bigint;
 BEGIN
     BEGIN
         IF pg_typeof(NEW.%1$I) IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) THEN
@@ -58,19 +81,26 @@ BEGIN
             IF NEW.%1$I %3$s last OR NEW.%1$I IS NULL THEN
                 RETURN NULL;
             ELSIF last IS NOT NULL THEN
+                sequence_limit := (pg_sequence_parameters(sequence)).%8$I;
                 target := NEW.%1$I;
-                IF TG_ARGV[4]::boolean THEN
-                    target := seqguard.furthest(TG_RELID, %2$L, target, %5$L);
+                IF NOT target %3$s sequence_limit THEN
+                    RETURN NULL;
+                ELSIF TG_ARGV[4]::boolean AND NOT %7$s THEN
+                    target := seqguard.furthest(TG_RELID, %2$L, target, sequence_limit, %5$L);
                 END IF;
                 IF abs(target - last) <= %6$s THEN
-                    WHILE nextval(sequence) %4$s target LOOP END LOOP;
+                    LOOP  -- ends, too, where the sequence has come to cycle or to go the other way
+                        reached := nextval(sequence);
+                        EXIT WHEN NOT reached %4$s target OR reached %3$s last;
+                    END LOOP;
                     RETURN NULL;
                 END IF;
                 PERFORM seqguard.advance_to(sequence, target);
             END IF;
         END IF;
     EXCEPTION
-        WHEN undefined_column OR undefined_function OR datatype_mismatch OR feature_not_supported
+        WHEN undefined_column OR undefined_function OR undefined_table OR invalid_schema_name
+             OR ambiguous_function OR datatype_mismatch OR feature_not_supported
              OR wrong_object_type OR insufficient_privilege OR numeric_value_out_of_range
              OR sequence_generator_limit_exceeded THEN
             last := NULL;
@@ -85,8 +115,17 @@ BEGIN
         'SET search_path = pg_catalog, pg_temp AS %L',
         function,
         format(template, column_name, column_name, CASE WHEN up THEN '<=' ELSE '>=' END,
-               CASE WHEN up THEN '<' ELSE '>' END, up, seqguard.most_steps()));
-    EXECUTE format('REVOKE ALL ON FUNCTION seqguard.%I() FROM PUBLIC', function);
+               CASE WHEN up THEN '<' ELSE '>' END, up, seqguard.most_steps(),
+               -- before 15 the statistics are in a file
+               CASE WHEN current_setting('server_version_num')::integer >= 150000
+                    THEN '(TG_OP = ''INSERT'' AND seqguard.is_alone(TG_RELID))' ELSE 'false' END,
+               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END));
+    -- nor for those whom ALTER DEFAULT PRIVILEGES gives a part in it
+    EXECUTE format('REVOKE ALL ON FUNCTION seqguard.%I() FROM PUBLIC%s', function, (
+        SELECT string_agg(format(', %I', pg_get_userbyid(a.grantee)), '')
+        FROM pg_proc AS p
+        CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+        WHERE p.oid = format('seqguard.%I()', function)::regprocedure AND a.grantee NOT IN (0, p.proowner)));
     EXECUTE format('ALTER FUNCTION seqguard.%I() OWNER TO %I', function,
                    (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'seqguard'));
 END

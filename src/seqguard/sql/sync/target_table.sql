@@ -9,7 +9,7 @@
 SELECT
     c.oid::pg_catalog.int8,
     c.relkind::pg_catalog.text,
-    (SELECT COALESCE(pg_catalog.jsonb_agg(k.columns ORDER BY k.is_primary DESC, k.oid), '[]')
+    (SELECT COALESCE(pg_catalog.jsonb_agg(k.columns ORDER BY k.is_primary DESC, k.oid ASC), '[]')
      FROM (
          SELECT i.indexrelid AS oid, i.indisprimary AS is_primary, pg_catalog.jsonb_agg(a.attname) AS columns
          FROM pg_catalog.pg_index AS i
