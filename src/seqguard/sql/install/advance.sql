@@ -48,7 +48,9 @@ BEGIN
     JOIN pg_depend AS d ON d.classid = c.classid AND d.objid = c.objid AND d.refclassid = c.refclassid
     JOIN pg_sequence AS s ON s.seqrelid = d.refobjid
     WHERE c.classid = 'pg_trigger'::regclass AND c.objid = guard
-      AND c.refclassid = 'pg_class'::regclass AND c.refobjsubid > 0;
+      AND c.refclassid = 'pg_class'::regclass AND c.refobjsubid > 0
+      -- a WHEN clause can name a column of another table, too, in a value of that table's type
+      AND c.refobjid = (SELECT t.tgrelid FROM pg_trigger AS t WHERE t.oid = guard);
 END
 $function$;
 
@@ -76,6 +78,26 @@ BEGIN
     LOCK TABLE seqguard.turn IN SHARE ROW EXCLUSIVE MODE;
 EXCEPTION
     WHEN lock_not_available THEN
+        RETURN;
+END
+$function$;
+
+-- A sequence's one step to target, in turn. Nothing is sent to the client meanwhile: one that does not read
+-- what it is sent would keep the turn for ever.
+CREATE OR REPLACE FUNCTION seqguard.advance_at_once(sequence_oid regclass, increment bigint, target bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = 'error'
+AS $function$
+DECLARE
+    reached bigint;
+BEGIN
+    PERFORM seqguard.take_turn();
+    reached := CASE
+        WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
+          OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
+        THEN setval(sequence_oid, target) END;
+    RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
+EXCEPTION
+    WHEN SQLSTATE 'SQG00' THEN
         RETURN;
 END
 $function$;
@@ -132,19 +154,10 @@ BEGIN
         END LOOP;
         RETURN;
     END IF;
-    BEGIN
-        PERFORM seqguard.take_turn();
-        reached := CASE
-            WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
-              OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
-            THEN setval(sequence_oid, target) END;
-        RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
-    EXCEPTION
-        WHEN SQLSTATE 'SQG00' THEN
-            RETURN;
-    END;
+    PERFORM seqguard.advance_at_once(sequence_oid, increment, target);
 EXCEPTION
-    WHEN sequence_generator_limit_exceeded THEN
+    -- out of range: a snapshot that is older than the sequence's limits, or a numeric of 131072 digits
+    WHEN sequence_generator_limit_exceeded OR numeric_value_out_of_range THEN
         RETURN;
     WHEN insufficient_privilege THEN
         RAISE WARNING 'seqguard: % cannot move sequence %: %', current_user, sequence_oid, SQLERRM
@@ -188,9 +201,9 @@ CREATE OR REPLACE FUNCTION seqguard.advance_for(sequence_oid oid, pattern text, 
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    number constant text := CASE WHEN pattern IS NULL THEN written ELSE substring(written FROM pattern) END;
+    number constant text := CASE WHEN pattern IS NULL THEN written ELSE substring(written COLLATE "C" FROM pattern) END;
 BEGIN
-    IF number ~ '^-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?$' THEN
+    IF number COLLATE "C" ~ '^-?[0-9]+([.][0-9]+)?(e[+-][0-9]+)?$' THEN
         PERFORM seqguard.advance_to(sequence_oid, number::numeric);
     END IF;
 END
