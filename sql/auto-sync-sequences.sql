@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+82d634e03bcd ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+0e8551d6d67b ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,12 +68,13 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+82d634e03bcd' THEN
+        IF old <> '0.1.0+0e8551d6d67b' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
                          AND p.proname NOT LIKE 'advanc%'
-                         AND p.proname NOT IN ('guarded', 'is_guard_function', 'most_steps', 'take_turn', 'follow_ddl') LOOP
+                         AND p.proname NOT IN ('guarded', 'is_guard_function', 'is_alone', 'furthest', 'most_steps', 'take_turn',
+                                               'follow_ddl') LOOP
                 EXECUTE old;
             END LOOP;
             DROP VIEW IF EXISTS seqguard.stale_guards, seqguard.guards, seqguard.fed_columns;
@@ -86,7 +87,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+82d634e03bcd'$function$;
+AS $function$SELECT '0.1.0+0e8551d6d67b'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -114,11 +115,10 @@ WITH user_class AS (
     WHERE c.relkind IN ('r', 'p', 'f', 'v', 'S')
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'seqguard', 'seqguard_sync')
       AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
-      AND NOT EXISTS (
-          SELECT FROM pg_catalog.pg_depend AS e
-          WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-            AND e.objid = c.oid AND e.deptype = 'e')
-), column_default AS (
+      AND c.oid NOT IN (  -- hashed, however few the planner expects
+          SELECT e.objid FROM pg_catalog.pg_depend AS e
+          WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.deptype = 'e')
+), column_default AS MATERIALIZED (
     SELECT d.oid, d.adrelid, d.adnum, x.expression, p.part,
            COALESCE(pg_catalog.replace(p.part[2], '''''', ''''),
                     pg_catalog.replace(p.part[3], '''''', '''')) AS written_name,
@@ -152,50 +152,51 @@ WITH user_class AS (
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND d.deptype = 'i' AND d.refobjsubid > 0
-    UNION
-    SELECT s.oid, f.adrelid, f.adnum,
-           CASE WHEN f.part IS NULL OR f.part[1] || f.part[4] ~ '''' THEN 'expression'
+    UNION ALL
+    SELECT s.sequence_oid, f.adrelid, f.adnum,
+           CASE WHEN f.part IS NULL OR l.quoted THEN 'expression'
                 WHEN o.objid IS NOT NULL THEN 'serial'
                 ELSE 'default' END,
-           CASE WHEN f.part[1] || f.part[4] ~ '''' THEN
+           CASE WHEN l.quoted THEN
                '^' || pg_catalog.regexp_replace(l.before, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g')
                || '(-?[0-9]{1,30})'
                || pg_catalog.regexp_replace(l.after, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g') || '$'
            END,
            f.part IS NOT NULL,
            f.expression,
-           pg_catalog.length(l.before) + pg_catalog.length(l.after)
+           COALESCE(pg_catalog.length(l.before) + pg_catalog.length(l.after), 0)
     FROM column_default AS f
-    JOIN pg_catalog.pg_class AS t ON t.oid = f.adrelid
-    JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
     JOIN LATERAL (
-        SELECT d.refobjid AS oid
+        SELECT d.refobjid AS sequence_oid
         FROM pg_catalog.pg_depend AS d
         WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid
           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid = 0
-        UNION
+        UNION ALL
         SELECT CASE
             WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$' THEN COALESCE(
-                pg_catalog.to_regclass(pg_catalog.quote_ident(tn.nspname) || '.' || f.written_name),
+                (SELECT pg_catalog.to_regclass(pg_catalog.quote_ident(tn.nspname) || '.' || f.written_name)
+                 FROM pg_catalog.pg_class AS t
+                 JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
+                 WHERE t.oid = f.adrelid),
                 pg_catalog.to_regclass('public.' || f.written_name))::pg_catalog.oid
             WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
                 THEN pg_catalog.to_regclass(f.written_name)::pg_catalog.oid
             END
         WHERE f.by_text
-    ) AS s ON s.oid IS NOT NULL
+    ) AS s ON s.sequence_oid IS NOT NULL
     LEFT JOIN pg_catalog.pg_depend AS o
-        ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = s.oid
+        ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = s.sequence_oid
        AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
        AND o.refobjid = f.adrelid AND o.refobjsubid = f.adnum AND o.deptype = 'a'
-    CROSS JOIN LATERAL (
-        SELECT pg_catalog.replace(COALESCE(pg_catalog.string_agg(b.m[1], ''), ''), '''''', '''') AS before
-        FROM pg_catalog.regexp_matches(f.part[1], '''((?:[^'']|'''')*)''', 'g') AS b (m)
-    ) AS lb
-    CROSS JOIN LATERAL (
-        SELECT lb.before,
-               pg_catalog.replace(COALESCE(pg_catalog.string_agg(a.m[1], ''), ''), '''''', '''') AS after
-        FROM pg_catalog.regexp_matches(f.part[4], '''((?:[^'']|'''')*)''', 'g') AS a (m)
-    ) AS l
+    LEFT JOIN LATERAL (
+        -- the constants on either side of nextval
+        SELECT true AS quoted,
+               (SELECT pg_catalog.replace(COALESCE(pg_catalog.string_agg(b.m[1], ''), ''), '''''', '''')
+                FROM pg_catalog.regexp_matches(f.part[1], '''((?:[^'']|'''')*)''', 'g') AS b (m)) AS before,
+               (SELECT pg_catalog.replace(COALESCE(pg_catalog.string_agg(a.m[1], ''), ''), '''''', '''')
+                FROM pg_catalog.regexp_matches(f.part[4], '''((?:[^'']|'''')*)''', 'g') AS a (m)) AS after
+        WHERE f.part[1] || f.part[4] ~ ''''
+        LIMIT ALL OFFSET 0) AS l ON true
 ), typed AS (
     SELECT f.*, n.type_name, a.attname, a.atttypid,
            -- how many digits numeric(p, s), varchar(n) and char(n) have room for
@@ -208,7 +209,7 @@ WITH user_class AS (
            n.type_name NOT IN ('text', 'varchar', 'bpchar') AND f.pattern IS NULL AND EXISTS (
                SELECT FROM pg_catalog.pg_index AS i
                JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
-               JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam AND am.amname = 'btree'
+                   AND ic.relam = (SELECT am.oid FROM pg_catalog.pg_am AS am WHERE am.amname = 'btree')
                WHERE i.indrelid = f.table_oid AND i.indkey[0] = f.attnum
                  AND i.indisvalid AND i.indpred IS NULL) AS indexed
     FROM feeding AS f
@@ -247,26 +248,30 @@ WITH user_class AS (
         ON f.atttypid IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
                           'pg_catalog.int8'::pg_catalog.regtype)
        AND t.relkind = 'r' AND t.relowner = s.relowner AND q.seqincrement IN (1, -1) AND q.seqcache = 1 AND pg_catalog.octet_length(fast.function) <= 63
-    WHERE NOT (t.relispartition AND EXISTS (
-        SELECT FROM pg_catalog.pg_inherits AS i
-        JOIN typed AS parent ON parent.table_oid = i.inhparent
-            AND parent.sequence_oid = f.sequence_oid AND parent.attname = f.attname
-        WHERE i.inhrelid = f.table_oid))
+    WHERE NOT t.relispartition OR (f.table_oid, f.sequence_oid, f.attname) NOT IN (
+        -- hashed: thousands of partitions would each search all columns
+        SELECT i.inhrelid, parent.sequence_oid, parent.attname
+        FROM pg_catalog.pg_inherits AS i
+        JOIN typed AS parent ON parent.table_oid = i.inhparent)
+), others_function AS (
+    -- of neither a superuser nor oneself
+    SELECT p.oid, pg_catalog.format('%I.%I', n.nspname, p.proname) AS function
+    FROM pg_catalog.pg_proc AS p
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_roles AS o ON o.oid = p.proowner AND NOT o.rolsuper AND o.rolname <> current_user
 ), planner_runs AS (
     -- Planning a query works out what is constant in the index expressions, partition keys and
     -- extended statistics of its tables, with the rights of whoever asks: a table owner's way to
     -- have a function of his run. Functions of superusers and of one's own are no matter.
-    SELECT r.oid AS table_oid, pg_catalog.min(pg_catalog.format('%I.%I', n.nspname, p.proname)) AS function,
+    SELECT r.oid AS table_oid, pg_catalog.min(used.function) AS function,
            -- making a trigger on a partitioned table works out its partition key
            pg_catalog.bool_or(i.indrelid IS NULL AND e.stxrelid IS NULL) AS in_key
-    FROM pg_catalog.pg_proc AS p
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-    JOIN pg_catalog.pg_roles AS o ON o.oid = p.proowner AND NOT o.rolsuper AND o.rolname <> current_user
-    CROSS JOIN LATERAL (
-        SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass AS classid, p.oid
+    FROM (
+        SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass AS classid, p.oid, p.function FROM others_function AS p
         UNION ALL
-        SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, q.oid
-        FROM pg_catalog.pg_operator AS q WHERE q.oprcode = p.oid
+        SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, q.oid, p.function
+        FROM others_function AS p
+        JOIN pg_catalog.pg_operator AS q ON q.oprcode = p.oid
     ) AS used
     JOIN pg_catalog.pg_depend AS d ON d.refclassid = used.classid AND d.refobjid = used.oid
     LEFT JOIN pg_catalog.pg_index AS i
@@ -305,12 +310,12 @@ SELECT
     s.nspname::pg_catalog.text AS sequence_schema,
     s.relname::pg_catalog.text AS sequence_name,
     pg_catalog.format('%I.%I', s.nspname, s.relname) AS sequence,
-    pg_catalog.format(
-        CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
-             THEN 'pg_catalog.pg_get_sequence_data(%L)'
-             ELSE '(SELECT ROW (COALESCE(pg_catalog.pg_sequence_last_value(%1$L), last_value), is_called) FROM %1$s)'
-        END,
-        pg_catalog.format('%I.%I', s.nspname, s.relname)) AS state,
+    CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
+         THEN pg_catalog.format('pg_catalog.pg_get_sequence_data(''%s'')', s.oid)
+         ELSE pg_catalog.format(
+             '(SELECT ROW (COALESCE(pg_catalog.pg_sequence_last_value(%1$L), last_value), is_called) FROM %1$s)',
+             pg_catalog.format('%I.%I', s.nspname, s.relname))
+    END AS state,
     pg_catalog.pg_get_userbyid(s.relowner)::pg_catalog.text AS sequence_owner,
     q.seqincrement AS increment,
     q.seqmin AS minimum,
@@ -353,21 +358,23 @@ SELECT
                                pg_catalog.pg_get_userbyid(f.table_owner))
     END AS column_unreadable,
     CASE WHEN f.table_oid IS NOT NULL AND u.unjudged IS NULL THEN pg_catalog.format(
-        CASE WHEN own.table THEN 'SELECT (' ELSE
+        CASE WHEN own.table THEN '' ELSE
             'SELECT CASE WHEN pg_catalog.pg_typeof((NULL::%4$I.%5$I).%2$I)::pg_catalog.oid = %7$s THEN (' END
-        || CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
+        || CASE WHEN f.indexed AND f.type_name IN ('int2', 'int4', 'int8')  -- planned faster than max() and min()
+                    THEN 'SELECT %2$I FROM %3$s%4$I.%5$I WHERE %2$I IS NOT NULL ORDER BY %2$I %8$s LIMIT 1'
+                WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
                     THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
                 WHEN f.number_pattern IS NULL  -- by their text, for float4::numeric keeps six digits
                     THEN 'SELECT (%1$s(%2$I))::text FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
                 ELSE 'SELECT %1$s(substring(%2$I::text COLLATE pg_catalog."C", %6$L)::numeric) FROM %3$s%4$I.%5$I' END
-        || CASE WHEN own.table THEN ')::pg_catalog.numeric'
-                ELSE ')::pg_catalog.numeric ELSE ''NaN'' END' END,
+        || CASE WHEN own.table THEN '' ELSE ')::pg_catalog.numeric ELSE ''NaN'' END' END,
         CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
         f.attname,
         CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END,
         f.table_schema, f.table_name,
         f.number_pattern,
-        f.atttypid)
+        f.atttypid,
+        CASE WHEN q.seqincrement > 0 THEN 'DESC' ELSE 'ASC' END)
     END AS furthest_query,
     w.unguardable,
     -- the trigger's name or the one that it would get; past 63 bytes the middle makes way for a hash
@@ -707,7 +714,9 @@ BEGIN
     JOIN pg_depend AS d ON d.classid = c.classid AND d.objid = c.objid AND d.refclassid = c.refclassid
     JOIN pg_sequence AS s ON s.seqrelid = d.refobjid
     WHERE c.classid = 'pg_trigger'::regclass AND c.objid = guard
-      AND c.refclassid = 'pg_class'::regclass AND c.refobjsubid > 0;
+      AND c.refclassid = 'pg_class'::regclass AND c.refobjsubid > 0
+      -- a WHEN clause can name a column of another table, too, in a value of that table's type
+      AND c.refobjid = (SELECT t.tgrelid FROM pg_trigger AS t WHERE t.oid = guard);
 END
 $function$;
 
@@ -735,6 +744,26 @@ BEGIN
     LOCK TABLE seqguard.turn IN SHARE ROW EXCLUSIVE MODE;
 EXCEPTION
     WHEN lock_not_available THEN
+        RETURN;
+END
+$function$;
+
+-- A sequence's one step to target, in turn. Nothing is sent to the client meanwhile: one that does not read
+-- what it is sent would keep the turn for ever.
+CREATE OR REPLACE FUNCTION seqguard.advance_at_once(sequence_oid regclass, increment bigint, target bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = 'error'
+AS $function$
+DECLARE
+    reached bigint;
+BEGIN
+    PERFORM seqguard.take_turn();
+    reached := CASE
+        WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
+          OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
+        THEN setval(sequence_oid, target) END;
+    RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
+EXCEPTION
+    WHEN SQLSTATE 'SQG00' THEN
         RETURN;
 END
 $function$;
@@ -791,19 +820,10 @@ BEGIN
         END LOOP;
         RETURN;
     END IF;
-    BEGIN
-        PERFORM seqguard.take_turn();
-        reached := CASE
-            WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
-              OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
-            THEN setval(sequence_oid, target) END;
-        RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
-    EXCEPTION
-        WHEN SQLSTATE 'SQG00' THEN
-            RETURN;
-    END;
+    PERFORM seqguard.advance_at_once(sequence_oid, increment, target);
 EXCEPTION
-    WHEN sequence_generator_limit_exceeded THEN
+    -- out of range: a snapshot that is older than the sequence's limits, or a numeric of 131072 digits
+    WHEN sequence_generator_limit_exceeded OR numeric_value_out_of_range THEN
         RETURN;
     WHEN insufficient_privilege THEN
         RAISE WARNING 'seqguard: % cannot move sequence %: %', current_user, sequence_oid, SQLERRM
@@ -847,9 +867,9 @@ CREATE OR REPLACE FUNCTION seqguard.advance_for(sequence_oid oid, pattern text, 
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    number constant text := CASE WHEN pattern IS NULL THEN written ELSE substring(written FROM pattern) END;
+    number constant text := CASE WHEN pattern IS NULL THEN written ELSE substring(written COLLATE "C" FROM pattern) END;
 BEGIN
-    IF number ~ '^-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?$' THEN
+    IF number COLLATE "C" ~ '^-?[0-9]+([.][0-9]+)?(e[+-][0-9]+)?$' THEN
         PERFORM seqguard.advance_to(sequence_oid, number::numeric);
     END IF;
 END
@@ -878,24 +898,45 @@ $function$;
 -- are trusted, so that nobody else may attach the function to a table: partitioned tables, whose
 -- owners need that right to add partitions, take advance().
 
--- The value of a column that is furthest beyond value. A statement's first row leads the sequence beyond all
+-- Whether the statement that is being looked at has written no row but this one, as far as the statistics can tell:
+-- only one row was inserted since this session's last look. What they hold is kept in a setting; who
+-- forges it has the sequence follow his own rows one by one.
+CREATE OR REPLACE FUNCTION seqguard.is_alone(table_oid oid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    inserted constant bigint := pg_stat_get_tuples_inserted(table_oid) + pg_stat_get_xact_tuples_inserted(table_oid);
+    before constant text := current_setting('seqguard.inserted', true);
+    now constant text := set_config('seqguard.inserted', concat(table_oid, ' ', inserted), false);
+BEGIN
+    RETURN now IS NOT NULL AND before IS NOT DISTINCT FROM concat(table_oid, ' ', inserted - 1);
+END
+$function$;
+
+-- The value of a column that is furthest beyond value and within the sequence's limit. A statement's first row leads the sequence beyond all
 -- its rows at once, for another session could draw the ids of those that follow. Only of a table of
--- this function's owner: planning a query can run functions of the table's owner. And only with a
--- fresh snapshot, which is what tells the owner of now.
-CREATE OR REPLACE FUNCTION seqguard.furthest(table_oid regclass, column_name name, value bigint, up boolean)
-RETURNS bigint
+-- this function's owner, in a schema of his: planning a query can run functions of the table's owner, and
+-- the schema's owner can put another table in its place. And only with a fresh snapshot, which is what
+-- tells the owners of now.
+CREATE OR REPLACE FUNCTION seqguard.furthest(
+    table_oid regclass, column_name name, value bigint, sequence_limit bigint, up boolean) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     furthest bigint;
 BEGIN
-    IF current_setting('transaction_isolation') = 'read committed'
-       AND EXISTS (SELECT FROM pg_class AS t
-                   WHERE t.oid = table_oid AND pg_get_userbyid(t.relowner) = current_user) THEN
-        EXECUTE format(CASE WHEN up THEN 'SELECT %1$I FROM ONLY %2$s WHERE %1$I > $1 ORDER BY %1$I DESC LIMIT 1'
-                            ELSE 'SELECT %1$I FROM ONLY %2$s WHERE %1$I < $1 ORDER BY %1$I LIMIT 1' END,
-                       column_name, table_oid)
-        INTO furthest USING value;
+    IF current_setting('transaction_isolation') = 'read committed' AND EXISTS (
+        SELECT FROM pg_class AS t
+        JOIN pg_roles AS me ON me.oid = t.relowner AND me.rolname = current_user
+        JOIN pg_namespace AS n ON n.oid = t.relnamespace
+        JOIN pg_database AS d ON d.datname = current_database()
+        WHERE t.oid = table_oid
+          AND (n.nspowner = me.oid OR d.datdba = me.oid AND pg_get_userbyid(n.nspowner) = 'pg_database_owner')) THEN
+        EXECUTE format(
+            CASE WHEN up THEN 'SELECT %1$I FROM ONLY %2$s WHERE %1$I > $1 AND %1$I <= $2 ORDER BY %1$I DESC LIMIT 1'
+                 ELSE 'SELECT %1$I FROM ONLY %2$s WHERE %1$I < $1 AND %1$I >= $2 ORDER BY %1$I LIMIT 1' END,
+            column_name, table_oid)
+        INTO furthest USING value, sequence_limit;
     END IF;
     RETURN COALESCE(furthest, value);
 END
@@ -911,7 +952,9 @@ DECLARE
 DECLARE
     sequence regclass;
     last bigint;
+    sequence_limit bigint;
     target bigint;
+    reached bigint;
 BEGIN
     BEGIN
         IF pg_typeof(NEW.%1$I) IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) THEN
@@ -925,19 +968,26 @@ BEGIN
             IF NEW.%1$I %3$s last OR NEW.%1$I IS NULL THEN
                 RETURN NULL;
             ELSIF last IS NOT NULL THEN
+                sequence_limit := (pg_sequence_parameters(sequence)).%8$I;
                 target := NEW.%1$I;
-                IF TG_ARGV[4]::boolean THEN
-                    target := seqguard.furthest(TG_RELID, %2$L, target, %5$L);
+                IF NOT target %3$s sequence_limit THEN
+                    RETURN NULL;
+                ELSIF TG_ARGV[4]::boolean AND NOT %7$s THEN
+                    target := seqguard.furthest(TG_RELID, %2$L, target, sequence_limit, %5$L);
                 END IF;
                 IF abs(target - last) <= %6$s THEN
-                    WHILE nextval(sequence) %4$s target LOOP END LOOP;
+                    LOOP  -- ends, too, where the sequence has come to cycle or to go the other way
+                        reached := nextval(sequence);
+                        EXIT WHEN NOT reached %4$s target OR reached %3$s last;
+                    END LOOP;
                     RETURN NULL;
                 END IF;
                 PERFORM seqguard.advance_to(sequence, target);
             END IF;
         END IF;
     EXCEPTION
-        WHEN undefined_column OR undefined_function OR datatype_mismatch OR feature_not_supported
+        WHEN undefined_column OR undefined_function OR undefined_table OR invalid_schema_name
+             OR ambiguous_function OR datatype_mismatch OR feature_not_supported
              OR wrong_object_type OR insufficient_privilege OR numeric_value_out_of_range
              OR sequence_generator_limit_exceeded THEN
             last := NULL;
@@ -952,8 +1002,17 @@ BEGIN
         'SET search_path = pg_catalog, pg_temp AS %L',
         function,
         format(template, column_name, column_name, CASE WHEN up THEN '<=' ELSE '>=' END,
-               CASE WHEN up THEN '<' ELSE '>' END, up, seqguard.most_steps()));
-    EXECUTE format('REVOKE ALL ON FUNCTION seqguard.%I() FROM PUBLIC', function);
+               CASE WHEN up THEN '<' ELSE '>' END, up, seqguard.most_steps(),
+               -- before 15 the statistics are in a file
+               CASE WHEN current_setting('server_version_num')::integer >= 150000
+                    THEN '(TG_OP = ''INSERT'' AND seqguard.is_alone(TG_RELID))' ELSE 'false' END,
+               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END));
+    -- nor for those whom ALTER DEFAULT PRIVILEGES gives a part in it
+    EXECUTE format('REVOKE ALL ON FUNCTION seqguard.%I() FROM PUBLIC%s', function, (
+        SELECT string_agg(format(', %I', pg_get_userbyid(a.grantee)), '')
+        FROM pg_proc AS p
+        CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+        WHERE p.oid = format('seqguard.%I()', function)::regprocedure AND a.grantee NOT IN (0, p.proowner)));
     EXECUTE format('ALTER FUNCTION seqguard.%I() OWNER TO %I', function,
                    (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'seqguard'));
 END
@@ -996,7 +1055,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT format('(%s %s %s) IS NOT TRUE',
         CASE WHEN pattern IS NULL THEN format('NEW.%I', column_name)
-             ELSE format('substring(NEW.%I::text, %L)::numeric', column_name, pattern) END,
+             ELSE format('substring(NEW.%I::text COLLATE pg_catalog."C", %L)::numeric', column_name, pattern) END,
         CASE WHEN increment > 0 THEN '<=' ELSE '>=' END,
         format(CASE WHEN current_setting('server_version_num')::integer >= 180000
                     THEN 'pg_sequence_last_value(%1$L::regclass)'
@@ -1056,7 +1115,8 @@ DECLARE
 BEGIN
     SELECT pg_get_userbyid(t.relowner) INTO owner
     FROM pg_class AS t WHERE t.oid = table_oid AND t.relkind = 'p';
-    IF FOUND THEN
+    -- two grants at once fail, and an open transaction would stop all others
+    IF FOUND AND NOT has_function_privilege(owner, 'seqguard.advance()'::regprocedure, 'EXECUTE') THEN
         EXECUTE format('GRANT EXECUTE ON FUNCTION seqguard.advance() TO %I', owner);
     END IF;
 END
@@ -1104,6 +1164,57 @@ BEGIN
 END
 $function$;
 
+-- Locks a table, its partitions too, and returns its name. Until the end of the transaction that means no other
+-- table: the lock on the schema's row, for which it takes a superuser, stops those who rename the schema.
+CREATE OR REPLACE FUNCTION seqguard.lock_table(table_oid regclass) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    named text;
+    inheritance text;
+BEGIN
+    IF has_table_privilege('pg_namespace', 'UPDATE') THEN
+        PERFORM FROM pg_namespace AS n
+        WHERE n.oid = (SELECT t.relnamespace FROM pg_class AS t WHERE t.oid = table_oid) FOR KEY SHARE;
+    END IF;
+    SELECT format('%I.%I', n.nspname, t.relname), CASE WHEN t.relkind = 'p' THEN '' ELSE 'ONLY' END
+    INTO named, inheritance
+    FROM pg_class AS t JOIN pg_namespace AS n ON n.oid = t.relnamespace WHERE t.oid = table_oid;
+    EXECUTE format('LOCK TABLE %s %s IN SHARE ROW EXCLUSIVE MODE', inheritance, named);
+    IF to_regclass(named) IS DISTINCT FROM table_oid THEN
+        RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
+    END IF;
+    RETURN named;
+END
+$function$;
+
+-- Refuses a partitioned table with somebody else's function in its key, or in a partition's: making a trigger would
+-- run it. Looked at again under the lock, and not with an old snapshot, which does not show the latest partition.
+CREATE OR REPLACE FUNCTION seqguard.require_key(table_oid regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    called regprocedure;
+BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE feature_not_supported USING
+            MESSAGE = format('table %s is partitioned: it takes a guard in READ COMMITTED only', table_oid);
+    END IF;
+    SELECT p.oid INTO called
+    FROM pg_partition_tree(table_oid) AS tree
+    JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = tree.relid
+    LEFT JOIN pg_operator AS q ON d.refclassid = 'pg_operator'::regclass AND q.oid = d.refobjid
+    JOIN pg_proc AS p ON p.oid = CASE WHEN d.refclassid = 'pg_proc'::regclass THEN d.refobjid ELSE q.oprcode END
+    JOIN pg_roles AS o ON o.oid = p.proowner AND NOT o.rolsuper AND o.rolname <> current_user
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = format('the partition key of table %s, or of a partition, calls function %s', table_oid, called),
+            HINT = format('trust it, and run guard as %I', (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = table_oid));
+    END IF;
+END
+$function$;
+
 -- Installs the guard on one column as the view guards describes it, or puts it in the place of
 -- an outdated or disabled one. Under a lock: two at once take turns.
 CREATE OR REPLACE FUNCTION seqguard.install_guard(
@@ -1113,11 +1224,10 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     ours boolean;
-    named constant text := table_oid;
+    named constant text := seqguard.lock_table(table_oid);
 BEGIN
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', named);
-    IF to_regclass(named) IS DISTINCT FROM table_oid THEN
-        RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
+    IF (SELECT t.relkind = 'p' FROM pg_class AS t WHERE t.oid = table_oid) THEN
+        PERFORM seqguard.require_key(table_oid);
     END IF;
     PERFORM seqguard.require_type(table_oid, column_name, guard_function);
     PERFORM seqguard.require_rights(table_oid, sequence_oid);
@@ -1136,11 +1246,11 @@ BEGIN
     PERFORM seqguard.let_partitions_be_made(table_oid);
     EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
                    'EXECUTE FUNCTION seqguard.%I(%s)',
-        guard_name, table_oid,
+        guard_name, named,
         seqguard.guard_condition(column_name, sequence_oid, increment, number_pattern),
         guard_function, guard_arguments);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
-    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, table_oid, guard_shape);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', named, guard_name);
+    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, named, guard_shape);
     PERFORM seqguard.require_guard(table_oid, column_name, sequence_oid, guard_name, guard_shape);
 END
 $function$;

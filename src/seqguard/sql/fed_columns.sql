@@ -22,11 +22,10 @@ WITH user_class AS (
     WHERE c.relkind IN ('r', 'p', 'f', 'v', 'S')
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'seqguard', 'seqguard_sync')
       AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
-      AND NOT EXISTS (
-          SELECT FROM pg_catalog.pg_depend AS e
-          WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-            AND e.objid = c.oid AND e.deptype = 'e')
-), column_default AS (
+      AND c.oid NOT IN (  -- hashed, however few the planner expects
+          SELECT e.objid FROM pg_catalog.pg_depend AS e
+          WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.deptype = 'e')
+), column_default AS MATERIALIZED (
     SELECT d.oid, d.adrelid, d.adnum, x.expression, p.part,
            COALESCE(pg_catalog.replace(p.part[2], '''''', ''''),
                     pg_catalog.replace(p.part[3], '''''', '''')) AS written_name,
@@ -60,50 +59,51 @@ WITH user_class AS (
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND d.deptype = 'i' AND d.refobjsubid > 0
-    UNION
-    SELECT s.oid, f.adrelid, f.adnum,
-           CASE WHEN f.part IS NULL OR f.part[1] || f.part[4] ~ '''' THEN 'expression'
+    UNION ALL
+    SELECT s.sequence_oid, f.adrelid, f.adnum,
+           CASE WHEN f.part IS NULL OR l.quoted THEN 'expression'
                 WHEN o.objid IS NOT NULL THEN 'serial'
                 ELSE 'default' END,
-           CASE WHEN f.part[1] || f.part[4] ~ '''' THEN
+           CASE WHEN l.quoted THEN
                '^' || pg_catalog.regexp_replace(l.before, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g')
                || '(-?[0-9]{1,30})'
                || pg_catalog.regexp_replace(l.after, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g') || '$'
            END,
            f.part IS NOT NULL,
            f.expression,
-           pg_catalog.length(l.before) + pg_catalog.length(l.after)
+           COALESCE(pg_catalog.length(l.before) + pg_catalog.length(l.after), 0)
     FROM column_default AS f
-    JOIN pg_catalog.pg_class AS t ON t.oid = f.adrelid
-    JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
     JOIN LATERAL (
-        SELECT d.refobjid AS oid
+        SELECT d.refobjid AS sequence_oid
         FROM pg_catalog.pg_depend AS d
         WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid
           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid = 0
-        UNION
+        UNION ALL
         SELECT CASE
             WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$' THEN COALESCE(
-                pg_catalog.to_regclass(pg_catalog.quote_ident(tn.nspname) || '.' || f.written_name),
+                (SELECT pg_catalog.to_regclass(pg_catalog.quote_ident(tn.nspname) || '.' || f.written_name)
+                 FROM pg_catalog.pg_class AS t
+                 JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
+                 WHERE t.oid = f.adrelid),
                 pg_catalog.to_regclass('public.' || f.written_name))::pg_catalog.oid
             WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
                 THEN pg_catalog.to_regclass(f.written_name)::pg_catalog.oid
             END
         WHERE f.by_text
-    ) AS s ON s.oid IS NOT NULL
+    ) AS s ON s.sequence_oid IS NOT NULL
     LEFT JOIN pg_catalog.pg_depend AS o
-        ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = s.oid
+        ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = s.sequence_oid
        AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
        AND o.refobjid = f.adrelid AND o.refobjsubid = f.adnum AND o.deptype = 'a'
-    CROSS JOIN LATERAL (
-        SELECT pg_catalog.replace(COALESCE(pg_catalog.string_agg(b.m[1], ''), ''), '''''', '''') AS before
-        FROM pg_catalog.regexp_matches(f.part[1], '''((?:[^'']|'''')*)''', 'g') AS b (m)
-    ) AS lb
-    CROSS JOIN LATERAL (
-        SELECT lb.before,
-               pg_catalog.replace(COALESCE(pg_catalog.string_agg(a.m[1], ''), ''), '''''', '''') AS after
-        FROM pg_catalog.regexp_matches(f.part[4], '''((?:[^'']|'''')*)''', 'g') AS a (m)
-    ) AS l
+    LEFT JOIN LATERAL (
+        -- the constants on either side of nextval
+        SELECT true AS quoted,
+               (SELECT pg_catalog.replace(COALESCE(pg_catalog.string_agg(b.m[1], ''), ''), '''''', '''')
+                FROM pg_catalog.regexp_matches(f.part[1], '''((?:[^'']|'''')*)''', 'g') AS b (m)) AS before,
+               (SELECT pg_catalog.replace(COALESCE(pg_catalog.string_agg(a.m[1], ''), ''), '''''', '''')
+                FROM pg_catalog.regexp_matches(f.part[4], '''((?:[^'']|'''')*)''', 'g') AS a (m)) AS after
+        WHERE f.part[1] || f.part[4] ~ ''''
+        LIMIT ALL OFFSET 0) AS l ON true
 ), typed AS (
     SELECT f.*, n.type_name, a.attname, a.atttypid,
            -- how many digits numeric(p, s), varchar(n) and char(n) have room for
@@ -116,7 +116,7 @@ WITH user_class AS (
            n.type_name NOT IN ('text', 'varchar', 'bpchar') AND f.pattern IS NULL AND EXISTS (
                SELECT FROM pg_catalog.pg_index AS i
                JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
-               JOIN pg_catalog.pg_am AS am ON am.oid = ic.relam AND am.amname = 'btree'
+                   AND ic.relam = (SELECT am.oid FROM pg_catalog.pg_am AS am WHERE am.amname = 'btree')
                WHERE i.indrelid = f.table_oid AND i.indkey[0] = f.attnum
                  AND i.indisvalid AND i.indpred IS NULL) AS indexed
     FROM feeding AS f
@@ -155,26 +155,30 @@ WITH user_class AS (
         ON f.atttypid IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
                           'pg_catalog.int8'::pg_catalog.regtype)
        AND t.relkind = 'r' AND t.relowner = s.relowner AND q.seqincrement IN (1, -1) AND q.seqcache = 1 AND pg_catalog.octet_length(fast.function) <= 63
-    WHERE NOT (t.relispartition AND EXISTS (
-        SELECT FROM pg_catalog.pg_inherits AS i
-        JOIN typed AS parent ON parent.table_oid = i.inhparent
-            AND parent.sequence_oid = f.sequence_oid AND parent.attname = f.attname
-        WHERE i.inhrelid = f.table_oid))
+    WHERE NOT t.relispartition OR (f.table_oid, f.sequence_oid, f.attname) NOT IN (
+        -- hashed: thousands of partitions would each search all columns
+        SELECT i.inhrelid, parent.sequence_oid, parent.attname
+        FROM pg_catalog.pg_inherits AS i
+        JOIN typed AS parent ON parent.table_oid = i.inhparent)
+), others_function AS (
+    -- of neither a superuser nor oneself
+    SELECT p.oid, pg_catalog.format('%I.%I', n.nspname, p.proname) AS function
+    FROM pg_catalog.pg_proc AS p
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_roles AS o ON o.oid = p.proowner AND NOT o.rolsuper AND o.rolname <> current_user
 ), planner_runs AS (
     -- Planning a query works out what is constant in the index expressions, partition keys and
     -- extended statistics of its tables, with the rights of whoever asks: a table owner's way to
     -- have a function of his run. Functions of superusers and of one's own are no matter.
-    SELECT r.oid AS table_oid, pg_catalog.min(pg_catalog.format('%I.%I', n.nspname, p.proname)) AS function,
+    SELECT r.oid AS table_oid, pg_catalog.min(used.function) AS function,
            -- making a trigger on a partitioned table works out its partition key
            pg_catalog.bool_or(i.indrelid IS NULL AND e.stxrelid IS NULL) AS in_key
-    FROM pg_catalog.pg_proc AS p
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-    JOIN pg_catalog.pg_roles AS o ON o.oid = p.proowner AND NOT o.rolsuper AND o.rolname <> current_user
-    CROSS JOIN LATERAL (
-        SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass AS classid, p.oid
+    FROM (
+        SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass AS classid, p.oid, p.function FROM others_function AS p
         UNION ALL
-        SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, q.oid
-        FROM pg_catalog.pg_operator AS q WHERE q.oprcode = p.oid
+        SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, q.oid, p.function
+        FROM others_function AS p
+        JOIN pg_catalog.pg_operator AS q ON q.oprcode = p.oid
     ) AS used
     JOIN pg_catalog.pg_depend AS d ON d.refclassid = used.classid AND d.refobjid = used.oid
     LEFT JOIN pg_catalog.pg_index AS i
@@ -213,12 +217,12 @@ SELECT
     s.nspname::pg_catalog.text AS sequence_schema,
     s.relname::pg_catalog.text AS sequence_name,
     pg_catalog.format('%I.%I', s.nspname, s.relname) AS sequence,
-    pg_catalog.format(
-        CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
-             THEN 'pg_catalog.pg_get_sequence_data(%L)'
-             ELSE '(SELECT ROW (COALESCE(pg_catalog.pg_sequence_last_value(%1$L), last_value), is_called) FROM %1$s)'
-        END,
-        pg_catalog.format('%I.%I', s.nspname, s.relname)) AS state,
+    CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
+         THEN pg_catalog.format('pg_catalog.pg_get_sequence_data(''%s'')', s.oid)
+         ELSE pg_catalog.format(
+             '(SELECT ROW (COALESCE(pg_catalog.pg_sequence_last_value(%1$L), last_value), is_called) FROM %1$s)',
+             pg_catalog.format('%I.%I', s.nspname, s.relname))
+    END AS state,
     pg_catalog.pg_get_userbyid(s.relowner)::pg_catalog.text AS sequence_owner,
     q.seqincrement AS increment,
     q.seqmin AS minimum,
@@ -261,21 +265,23 @@ SELECT
                                pg_catalog.pg_get_userbyid(f.table_owner))
     END AS column_unreadable,
     CASE WHEN f.table_oid IS NOT NULL AND u.unjudged IS NULL THEN pg_catalog.format(
-        CASE WHEN own.table THEN 'SELECT (' ELSE
+        CASE WHEN own.table THEN '' ELSE
             'SELECT CASE WHEN pg_catalog.pg_typeof((NULL::%4$I.%5$I).%2$I)::pg_catalog.oid = %7$s THEN (' END
-        || CASE WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
+        || CASE WHEN f.indexed AND f.type_name IN ('int2', 'int4', 'int8')  -- planned faster than max() and min()
+                    THEN 'SELECT %2$I FROM %3$s%4$I.%5$I WHERE %2$I IS NOT NULL ORDER BY %2$I %8$s LIMIT 1'
+                WHEN f.number_pattern IS NULL AND f.type_name IN ('int2', 'int4', 'int8')
                     THEN 'SELECT %1$s(%2$I) FROM %3$s%4$I.%5$I'
                 WHEN f.number_pattern IS NULL  -- by their text, for float4::numeric keeps six digits
                     THEN 'SELECT (%1$s(%2$I))::text FROM %3$s%4$I.%5$I WHERE %2$I BETWEEN ''-1e30'' AND ''1e30'''
                 ELSE 'SELECT %1$s(substring(%2$I::text COLLATE pg_catalog."C", %6$L)::numeric) FROM %3$s%4$I.%5$I' END
-        || CASE WHEN own.table THEN ')::pg_catalog.numeric'
-                ELSE ')::pg_catalog.numeric ELSE ''NaN'' END' END,
+        || CASE WHEN own.table THEN '' ELSE ')::pg_catalog.numeric ELSE ''NaN'' END' END,
         CASE WHEN q.seqincrement > 0 THEN 'max' ELSE 'min' END,
         f.attname,
         CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END,
         f.table_schema, f.table_name,
         f.number_pattern,
-        f.atttypid)
+        f.atttypid,
+        CASE WHEN q.seqincrement > 0 THEN 'DESC' ELSE 'ASC' END)
     END AS furthest_query,
     w.unguardable,
     -- the trigger's name or the one that it would get; past 63 bytes the middle makes way for a hash
