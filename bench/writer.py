@@ -3,7 +3,8 @@
     python3 tasks.py bench writer [ROUNDS]
 
 bound        the same rows: COPY into a temporary table, one INSERT ... ON CONFLICT, commit; nothing else
-writer       changes in, rows and position out: mapped, netted, encoded, sequences brought forward
+writer       changes in, rows and position out: mapped, netted, encoded, sequences brought forward; new rows by COPY,
+             the next batch prepared while the server works on one, as a worker does
 row by row   an upsert and a commit for each row, of fewer rows
 
 Rows of the example's shape, in batches; fsync is on. First the rows are new (insert), then every one of them
@@ -18,8 +19,10 @@ import os
 import statistics
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -27,6 +30,7 @@ import psycopg
 from seqguard.demo.server import embedded_binaries, throwaway
 from seqguard.sync.event import Batch, Change, Position
 from seqguard.sync.mapping.table import TableMapping
+from seqguard.sync.running.worker import tuned_for_rows
 from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
@@ -123,8 +127,15 @@ def by_bound(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 def by_writer(writer: Writer, work: Sequence[Change]) -> None:
-    for batch in batched(work):
-        writer.apply(Batch(batch, {STREAM: batch[-1].position.offset}))
+    """As a worker does it: the next batch is prepared while the server works on this one."""
+    batches = [Batch(part, {STREAM: part[-1].position.offset}) for part in batched(work)]
+    with tuned_for_rows(), ThreadPoolExecutor(1) as helper:
+        ahead = helper.submit(writer.prepare, batches[0])
+        for batch, following in zip_longest(batches, batches[1:]):
+            prepared = ahead.result()
+            if following:
+                ahead = helper.submit(writer.prepare, following)
+            writer.apply(batch, prepared)
 
 
 def by_row(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -36,6 +36,8 @@ _ORDERED = {
     "date", "datetime", "timestamp", "uuid",
 }  # fmt: skip
 """Types of a key that a later query can go on behind: those whose literals compare as they sort."""
+_NULL, _WIDTHS = 251, {252: 2, 253: 3, 254: 8}
+"""What the first byte of a value says when it is not its length: NULL, or how many bytes the length has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Snapshot:
                 return
 
     def _page(self, table: SnapshotTable, key: list[Json] | None) -> Iterator[list[dict[str, Value]]]:
-        with client.failures("the snapshot was cut off"), self._connection.cursor(SSCursor) as cursor:
+        with client.failures("the snapshot was cut off"), self._connection.cursor(_Cursor) as cursor:
             cursor.execute(*selection(table, key))
             while raw := cursor.fetchmany(CHUNK):
                 yield decoded(table, raw)
@@ -137,6 +139,34 @@ class Snapshot:
     def _at(self, table: SnapshotTable, key: list[Json] | None) -> Offset:
         done = {"table": table.name, "key": key, "done": list(self._done), "rows": self.progress.rows}
         return {**self._base, "snapshot": done}
+
+
+class _Cursor(SSCursor):  # type: ignore[misc]
+    """Takes rows apart at once: the driver does it with several calls for each value, a third of the reading's time."""
+
+    def _query(self, query: str) -> Any:
+        found = super()._query(query)
+        self._result._read_row_from_packet = lambda packet: values_of(packet.get_all_data())  # noqa: SLF001
+        return found
+
+
+def values_of(packet: bytes) -> tuple[bytes | None, ...]:
+    """The values of a row in the text protocol, each behind its length of one byte, or of those that one tells of."""
+    values: list[bytes | None] = []
+    at, end = 0, len(packet)
+    while at < end:
+        size = packet[at]
+        at += 1
+        if size == _NULL:
+            values.append(None)
+            continue
+        if size > _NULL:
+            width = _WIDTHS[size]
+            size = int.from_bytes(packet[at : at + width], "little")
+            at += width
+        values.append(packet[at : at + size])
+        at += size
+    return tuple(values)
 
 
 def nothing_done(offset: Offset) -> Offset:

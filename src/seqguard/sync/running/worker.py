@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import time
@@ -29,6 +30,8 @@ _AHEAD_FROM = 500
 """Changes in a batch that are worth the next one's preparation in a thread."""
 _TURN = 0.0005
 """Seconds until another thread gets its turn. Python's own, 0.005, is long beside a server's answers."""
+_COLLECTED_AFTER = 20_000
+"""New objects before cyclic garbage is looked for: rows are many objects, and never cyclic."""
 
 
 class Watch(Protocol):
@@ -77,7 +80,7 @@ class Worker:
         Raises SeqguardError for what no further try can mend.
         """
         done = False
-        with _short_turns():
+        with tuned_for_rows():
             while not (done or self.stop.is_set()):
                 try:
                     done = self._session()
@@ -138,13 +141,16 @@ class Worker:
 
 
 @contextmanager
-def _short_turns() -> Iterator[None]:
-    before = sys.getswitchinterval()
+def tuned_for_rows() -> Iterator[None]:
+    """Python's own settings while a worker runs."""
+    turn, (collected_after, *older) = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(_TURN)
+    gc.set_threshold(_COLLECTED_AFTER, *older)
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        sys.setswitchinterval(turn)
+        gc.set_threshold(collected_after, *older)
 
 
 def backoff(failures: int) -> float:
