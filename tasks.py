@@ -48,23 +48,40 @@ def setup(_arguments: list[str]) -> None:
 def make_venv() -> None:
     """Make .venv. Debian's Python needs the package python3-venv for it, which root can install here."""
     if not importlib.util.find_spec("ensurepip"):
-        install("python3-venv", "this Python makes no virtual environments")
+        install("this Python makes no virtual environments", "python3-venv")
     run(sys.executable, "-m", "venv", VENV)
 
 
-def install(package: str, reason: str) -> None:
-    """Install a Debian package as root; anybody else is told to."""
-    if os.geteuid() or not shutil.which("apt-get"):
-        sys.exit(f"{reason}: apt-get install {package} as root, then run again")
+def install(reason: str, *packages: str) -> None:
+    """Install Debian packages as root; anybody else is told to."""
+    if not may_install():
+        sys.exit(f"{reason}: apt-get install {' '.join(packages)} as root, then run again")
     run("apt-get", "update", "-qq")
-    run("apt-get", "install", "-qq", "--yes", "--no-install-recommends", package)
+    run("env", "DEBIAN_FRONTEND=noninteractive",
+        "apt-get", "install", "-qq", "--yes", "--no-install-recommends", *packages)  # fmt: skip
+
+
+def may_install() -> bool:
+    """Whether Debian packages can be installed here."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def need(*programs: str) -> None:
     """Programs of Debian packages; installed when they are missing."""
-    for program in programs:
-        if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
-            install(PACKAGES.get(program, program), f"{program} is missing")
+    missing = [name for name in programs if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")]
+    if missing:
+        install(f"missing: {', '.join(missing)}", *(PACKAGES.get(name, name) for name in missing))
+
+
+def need_plpgsql_check() -> None:
+    """A PostgreSQL with plpgsql_check; its test is skipped where Debian has none, and for anybody but root."""
+    there = any(Path("/usr/share/postgresql").glob("*/extension/plpgsql_check.control"))
+    if not there and may_install():
+        run("apt-get", "update", "-qq")
+        names = ["apt-cache", "search", "--names-only", "^postgresql-[0-9]+-plpgsql-check$"]
+        found = subprocess.run(names, capture_output=True, text=True, check=True).stdout.split()
+        if found:
+            install("", found[0])
 
 
 def demo(arguments: list[str]) -> None:
@@ -91,12 +108,14 @@ def test(arguments: list[str]) -> None:
     """Lint, every test, part of them on 13 to 17; or pytest with arguments; or --versions [13 14 ...]."""
     versions = ROOT / "tests" / "versions.py"
     if arguments[:1] == ["--versions"]:
-        need("npm", "pgbouncer", "mariadbd")
+        need("npm", "pgbouncer", "mariadbd", "docker-compose")
+        need_plpgsql_check()
         run(PYTHON, versions, *arguments[1:])
     elif arguments:
         run(PYTHON, "-m", "pytest", *arguments)
     else:
         need("npm", "pgbouncer", "mariadbd", "docker-compose")
+        need_plpgsql_check()
         lint([])
         run(PYTHON, "-m", "pytest", "-n", "2", "-q")
         run(PYTHON, versions, "--part", "13", "14", "15", "16", "17")
