@@ -16,6 +16,7 @@ what the client waits.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,8 @@ def main(arguments: list[str]) -> int:
     options = parsed(arguments)
     scale = QUICK if options.quick else Scale()
     runs = f"{scale.rounds} rounds of {scale.chunk} transactions, {scale.copy_rounds} of COPY {scale.copied:,}"
-    about = f"{machine()}, fsync=off, {'a quick run: ' if options.quick else ''}{runs}"
+    load = f"load average {os.getloadavg()[0]:.1f} before"
+    about = f"{machine()}, {load}, fsync=off, {'a quick run: ' if options.quick else ''}{runs}"
     print(about, line(COLUMNS), sep="\n", flush=True)
     figures = []
     for figure in measured(scale, options.only):
@@ -88,8 +90,8 @@ def main(arguments: list[str]) -> int:
         found = {"machine": about, "figures": [as_json(figure) for figure in figures]}
         keep("guard.md", "guard", found, markdown(COLUMNS, [cells(figure) for figure in figures]))
         draw(figures)
-    asked = [f for f in figures if f.met is not None]
-    print(f"{sum(bool(f.met) for f in asked)} of {len(asked)} targets met on table {USERS.name}")
+    verdicts = [f.met() for f in figures if f.met() is not None]
+    print(f"{sum(map(bool, verdicts))} of {len(verdicts)} targets met on table {USERS.name}")
     return 0
 
 
