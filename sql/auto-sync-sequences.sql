@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+0e8551d6d67b ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+14f37b14a52a ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,7 +68,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+0e8551d6d67b' THEN
+        IF old <> '0.1.0+14f37b14a52a' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -87,7 +87,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+0e8551d6d67b'$function$;
+AS $function$SELECT '0.1.0+14f37b14a52a'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -753,11 +753,9 @@ $function$;
 CREATE OR REPLACE FUNCTION seqguard.advance_at_once(sequence_oid regclass, increment bigint, target bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = 'error'
 AS $function$
-DECLARE
-    reached bigint;
 BEGIN
     PERFORM seqguard.take_turn();
-    reached := CASE
+    PERFORM CASE
         WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
           OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
         THEN setval(sequence_oid, target) END;
@@ -1164,27 +1162,29 @@ BEGIN
 END
 $function$;
 
--- Locks a table, its partitions too, and returns its name. Until the end of the transaction that means no other
+-- Locks a table, its partitions too. Until the end of the transaction its name means no other
 -- table: the lock on the schema's row, for which it takes a superuser, stops those who rename the schema.
-CREATE OR REPLACE FUNCTION seqguard.lock_table(table_oid regclass) RETURNS text
+CREATE OR REPLACE FUNCTION seqguard.lock_table(table_oid regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    named text;
-    inheritance text;
+    found_as record;
 BEGIN
     IF has_table_privilege('pg_namespace', 'UPDATE') THEN
         PERFORM FROM pg_namespace AS n
         WHERE n.oid = (SELECT t.relnamespace FROM pg_class AS t WHERE t.oid = table_oid) FOR KEY SHARE;
     END IF;
-    SELECT format('%I.%I', n.nspname, t.relname), CASE WHEN t.relkind = 'p' THEN '' ELSE 'ONLY' END
-    INTO named, inheritance
+    SELECT n.nspname, t.relname, t.relkind INTO found_as
     FROM pg_class AS t JOIN pg_namespace AS n ON n.oid = t.relnamespace WHERE t.oid = table_oid;
-    EXECUTE format('LOCK TABLE %s %s IN SHARE ROW EXCLUSIVE MODE', inheritance, named);
-    IF to_regclass(named) IS DISTINCT FROM table_oid THEN
-        RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
+    IF found_as.relkind = 'p' THEN
+        EXECUTE format('LOCK TABLE %I.%I IN SHARE ROW EXCLUSIVE MODE', found_as.nspname, found_as.relname);
+    ELSE
+        EXECUTE format('LOCK TABLE ONLY %I.%I IN SHARE ROW EXCLUSIVE MODE', found_as.nspname, found_as.relname);
     END IF;
-    RETURN named;
+    IF to_regclass(format('%I.%I', found_as.nspname, found_as.relname)) IS DISTINCT FROM table_oid THEN
+        RAISE undefined_table USING MESSAGE = format(
+            '%I.%I was renamed meanwhile: run again', found_as.nspname, found_as.relname);
+    END IF;
 END
 $function$;
 
@@ -1224,8 +1224,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     ours boolean;
-    named constant text := seqguard.lock_table(table_oid);
 BEGIN
+    PERFORM seqguard.lock_table(table_oid);
     IF (SELECT t.relkind = 'p' FROM pg_class AS t WHERE t.oid = table_oid) THEN
         PERFORM seqguard.require_key(table_oid);
     END IF;
@@ -1246,11 +1246,11 @@ BEGIN
     PERFORM seqguard.let_partitions_be_made(table_oid);
     EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
                    'EXECUTE FUNCTION seqguard.%I(%s)',
-        guard_name, named,
+        guard_name, table_oid,
         seqguard.guard_condition(column_name, sequence_oid, increment, number_pattern),
         guard_function, guard_arguments);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', named, guard_name);
-    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, named, guard_shape);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
+    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, table_oid, guard_shape);
     PERFORM seqguard.require_guard(table_oid, column_name, sequence_oid, guard_name, guard_shape);
 END
 $function$;

@@ -52,7 +52,7 @@ def test_a_column_of_another_type_than_planned_is_refused(
 SWAPPING = """
     CREATE FUNCTION public.swap() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN
         ALTER SCHEMA {0} RENAME TO tmp; ALTER SCHEMA {1} RENAME TO {0}; ALTER SCHEMA tmp RENAME TO {1}; END$$;
-    CREATE EVENT TRIGGER swap ON ddl_command_start WHEN TAG IN ('CREATE TRIGGER', 'ALTER TABLE', 'COMMENT')
+    CREATE EVENT TRIGGER swap ON ddl_command_start WHEN TAG IN ('CREATE TRIGGER')
         EXECUTE FUNCTION public.swap()"""
 
 
@@ -67,6 +67,6 @@ def test_a_schema_that_is_renamed_between_the_statements_leaves_no_guard_elsewhe
     install(db)
     (fact,) = (found for found in pg.fed_columns(db, pg.Timeouts()) if found.table)
     db.execute(SWAPPING.format(*schemas).encode())
-    with pytest.raises(errors.UndefinedTable, match="was renamed meanwhile: run again"):
+    with pytest.raises((errors.UndefinedTable, errors.UndefinedObject)):  # by whichever statement comes first
         pg.install_guard(db, fact, pg.Timeouts())
     assert rows(db, TRIGGERS) == []

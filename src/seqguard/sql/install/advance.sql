@@ -87,11 +87,9 @@ $function$;
 CREATE OR REPLACE FUNCTION seqguard.advance_at_once(sequence_oid regclass, increment bigint, target bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = 'error'
 AS $function$
-DECLARE
-    reached bigint;
 BEGIN
     PERFORM seqguard.take_turn();
-    reached := CASE
+    PERFORM CASE
         WHEN increment > 0 AND COALESCE(pg_sequence_last_value(sequence_oid) < target, true)
           OR increment < 0 AND COALESCE(pg_sequence_last_value(sequence_oid) > target, true)
         THEN setval(sequence_oid, target) END;

@@ -119,27 +119,29 @@ BEGIN
 END
 $function$;
 
--- Locks a table, its partitions too, and returns its name. Until the end of the transaction that means no other
+-- Locks a table, its partitions too. Until the end of the transaction its name means no other
 -- table: the lock on the schema's row, for which it takes a superuser, stops those who rename the schema.
-CREATE OR REPLACE FUNCTION seqguard.lock_table(table_oid regclass) RETURNS text
+CREATE OR REPLACE FUNCTION seqguard.lock_table(table_oid regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    named text;
-    inheritance text;
+    found_as record;
 BEGIN
     IF has_table_privilege('pg_namespace', 'UPDATE') THEN
         PERFORM FROM pg_namespace AS n
         WHERE n.oid = (SELECT t.relnamespace FROM pg_class AS t WHERE t.oid = table_oid) FOR KEY SHARE;
     END IF;
-    SELECT format('%I.%I', n.nspname, t.relname), CASE WHEN t.relkind = 'p' THEN '' ELSE 'ONLY' END
-    INTO named, inheritance
+    SELECT n.nspname, t.relname, t.relkind INTO found_as
     FROM pg_class AS t JOIN pg_namespace AS n ON n.oid = t.relnamespace WHERE t.oid = table_oid;
-    EXECUTE format('LOCK TABLE %s %s IN SHARE ROW EXCLUSIVE MODE', inheritance, named);
-    IF to_regclass(named) IS DISTINCT FROM table_oid THEN
-        RAISE undefined_table USING MESSAGE = named || ' was renamed meanwhile: run again';
+    IF found_as.relkind = 'p' THEN
+        EXECUTE format('LOCK TABLE %I.%I IN SHARE ROW EXCLUSIVE MODE', found_as.nspname, found_as.relname);
+    ELSE
+        EXECUTE format('LOCK TABLE ONLY %I.%I IN SHARE ROW EXCLUSIVE MODE', found_as.nspname, found_as.relname);
     END IF;
-    RETURN named;
+    IF to_regclass(format('%I.%I', found_as.nspname, found_as.relname)) IS DISTINCT FROM table_oid THEN
+        RAISE undefined_table USING MESSAGE = format(
+            '%I.%I was renamed meanwhile: run again', found_as.nspname, found_as.relname);
+    END IF;
 END
 $function$;
 
@@ -179,8 +181,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     ours boolean;
-    named constant text := seqguard.lock_table(table_oid);
 BEGIN
+    PERFORM seqguard.lock_table(table_oid);
     IF (SELECT t.relkind = 'p' FROM pg_class AS t WHERE t.oid = table_oid) THEN
         PERFORM seqguard.require_key(table_oid);
     END IF;
@@ -201,11 +203,11 @@ BEGIN
     PERFORM seqguard.let_partitions_be_made(table_oid);
     EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
                    'EXECUTE FUNCTION seqguard.%I(%s)',
-        guard_name, named,
+        guard_name, table_oid,
         seqguard.guard_condition(column_name, sequence_oid, increment, number_pattern),
         guard_function, guard_arguments);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', named, guard_name);
-    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, named, guard_shape);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
+    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', guard_name, table_oid, guard_shape);
     PERFORM seqguard.require_guard(table_oid, column_name, sequence_oid, guard_name, guard_shape);
 END
 $function$;
