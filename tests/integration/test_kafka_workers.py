@@ -22,11 +22,14 @@ from seqguard.sync.mapping.table import TableMapping
 from seqguard.sync.running.worker import Limits, Worker
 from seqguard.sync.target.catalog import read_target
 from seqguard.sync.writing import positions
+from seqguard.sync.writing.writer import Limits as WriterLimits
 from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from seqguard.sync.source import Stored
 
 
 FAST = "session.timeout.ms=2000\nheartbeat.interval.ms=200\nreconnect.backoff.max.ms=200\n"
@@ -62,7 +65,7 @@ class Silent:
     """A watch that only counts."""
 
     def __init__(self) -> None:
-        self.changes = 0
+        self.changes = self.failures = 0
 
     def started(self) -> None: ...
 
@@ -73,7 +76,8 @@ class Silent:
 
     def looked(self, lag: int | None, *, idle: bool) -> None: ...
 
-    def failed(self, error: Exception, wait: float) -> None: ...
+    def failed(self, error: Exception, wait: float) -> None:  # noqa: ARG002
+        self.failures += 1
 
 
 class Member:
@@ -188,6 +192,46 @@ def test_members_come_and_go_and_every_change_is_applied_once(
     assert read_so_far(db) == len(messages) + more
     assert rows(db, "SELECT * FROM seqguard_sync.dead_letters") == []
     assert one(db, "INSERT INTO legacy_users (username, email) VALUES ('own', 'own') RETURNING id") > USERS - 5
+
+
+class Counting(KafkaSource):
+    """Knows how often it was started."""
+
+    starts = 0
+
+    def start(self, stored: Stored) -> None:
+        self.starts += 1
+        super().start(stored)
+
+
+def test_a_member_that_waits_for_the_target_stays_in_the_group(
+    broker: Broker, db: Connection, dsn: str, connect: Connect, tmp_path: Path
+) -> None:
+    db.execute(TABLE.encode())
+    path = tmp_path / "kafka.properties"
+    path.write_text(FAST)
+    topic = broker.topic(f"users-{secrets.token_hex(4)}")
+    broker.produce(topic, [(CONNECTOR.key_of(id=1), CONNECTOR.envelope("c", after=user(1)))])
+    source = Counting(
+        Options(broker.servers, topic, str(path)),
+        {topic: [(MAPPING, read_target(db, "public", "legacy_users"))]},
+    )
+    stop, watch = threading.Event(), Silent()
+    writer = Writer(dsn, "group", [MAPPING], WriterLimits(lock_timeout=50))
+    thread = threading.Thread(target=Worker(source, writer, watch, stop).run)
+    with connect() as holder, holder.transaction():
+        holder.execute("LOCK TABLE legacy_users IN SHARE MODE")
+        thread.start()
+        deadline = time.monotonic() + SECONDS
+        while watch.failures < 3:
+            assert time.monotonic() < deadline, "the worker does not meet the lock"
+            time.sleep(0.02)
+    while not watch.changes:
+        assert time.monotonic() < deadline, "the worker does not go on"
+        time.sleep(0.02)
+    stop.set()
+    thread.join(SECONDS)
+    assert (source.starts, found(db)) == (1, [(1, "user1", "active", "sync_service")])
 
 
 def test_a_message_that_cannot_be_read_is_a_dead_letter_that_no_retry_applies(db: Connection, dsn: str) -> None:

@@ -12,7 +12,7 @@ from generated import ROOT
 
 from seqguard import SeqguardError
 from seqguard.sync.mapping import config
-from seqguard.sync.mapping.config import BinlogSource, KafkaSource, MySQL
+from seqguard.sync.mapping.config import BinlogSource, KafkaSource, LetterTopic, MySQL
 from seqguard.sync.mapping.section import ConfigError
 
 if TYPE_CHECKING:
@@ -74,6 +74,20 @@ def test_a_table_may_name_its_own_topic() -> None:
 def test_a_kafka_source_may_name_the_mysql_that_it_comes_from() -> None:
     read = config.parse(KAFKA + '[source.mysql]\ndatabase = "revamp_db"\n' + TABLE)
     assert read.mysql == MySQL("revamp_db", None)
+
+
+def test_a_topic_for_dead_letters_is_at_the_brokers_of_the_source_unless_it_names_others() -> None:
+    section = '[dead_letters]\ntopic = "dead"\n'
+    assert config.parse(KAFKA + TABLE + section).dead_letters == LetterTopic("dead", "kafka:9092", None)
+    others = section + 'bootstrap_servers = "other:9092"\n'
+    assert config.parse(KAFKA + TABLE + others).dead_letters == LetterTopic("dead", "other:9092", None)
+    assert config.parse(HEAD + TABLE + others).dead_letters == LetterTopic("dead", "other:9092", None)
+    assert config.parse(HEAD + TABLE).dead_letters is None
+
+
+def test_a_topic_for_dead_letters_needs_brokers_beside_a_binlog() -> None:
+    (problem,) = problems(HEAD + TABLE + '[dead_letters]\ntopic = "dead"\n')
+    assert problem.startswith("sync.toml: dead_letters.bootstrap_servers:")
 
 
 def test_a_relative_option_file_is_beside_the_file_that_names_it() -> None:

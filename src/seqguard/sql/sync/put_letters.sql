@@ -38,7 +38,8 @@ WITH given AS (
 ), kept AS (
     UPDATE seqguard_sync.dead_letters AS l
     SET state = j.judged_state, sqlstate = j.sqlstate, error = j.error, detail = j.detail, old_key = j.old_key,
-        attempts = j.attempts, next_try = j.next_try, updated = pg_catalog.clock_timestamp()
+        attempts = j.attempts, next_try = j.next_try, updated = pg_catalog.clock_timestamp(),
+        published = CASE WHEN l.state = j.judged_state AND l.error = j.error THEN l.published END
     FROM judged AS j
     WHERE l.id = j.id
     RETURNING l.source, l.state

@@ -41,10 +41,13 @@ CREATE TABLE seqguard_sync.dead_letters (
     created timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     updated timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     attempts integer NOT NULL DEFAULT 1,
-    next_try timestamptz
+    next_try timestamptz,
+    published timestamptz
 );
 CREATE INDEX ON seqguard_sync.dead_letters (sync, source, pg_catalog.md5(key));
 CREATE INDEX ON seqguard_sync.dead_letters (sync, source, pg_catalog.md5(old_key)) WHERE old_key IS NOT NULL;
 CREATE INDEX ON seqguard_sync.dead_letters (sync, next_try) WHERE state = 'waiting';
+CREATE INDEX ON seqguard_sync.dead_letters (sync, id) WHERE published IS NULL AND state <> 'waiting';
+COMMENT ON COLUMN seqguard_sync.dead_letters.published IS 'When it was told to the topic of the mapping file, if that names one';
 COMMENT ON TABLE seqguard_sync.dead_letters IS
     'Changes that could not be applied: waiting for a row that they reference, dead, or of a table that is stopped';

@@ -53,6 +53,12 @@ def properties(options: Options) -> dict[str, Any]:
     }
 
 
+def producer_properties(servers: str, option_file: str | None) -> dict[str, Any]:
+    """All properties of a producer that wants every message kept. Raises SeqguardError as properties() does."""
+    named = read_properties(option_file) if option_file else {}
+    return {"client.id": "seqguard", **named, "bootstrap.servers": servers, "acks": "all"}
+
+
 def read_properties(path: str) -> dict[str, str]:
     """A file of librdkafka's properties: name=value, comments begin with #.
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from seqguard.sync.event import Value
 
 KEYS: Mapping[str, tuple[str, ...]] = {
-    "file": ("name", "source", "target", "table"),
+    "file": ("name", "source", "target", "table", "dead_letters"),
     "source of kind binlog": ("kind", "database", "option_file", "server_id"),
     "source of kind kafka": ("kind", "bootstrap_servers", "group", "topic_prefix", "option_file", "mysql"),
     "source.mysql": ("database", "option_file"),
     "target": ("conninfo",),
+    "dead_letters": ("topic", "bootstrap_servers", "option_file"),
     "table": (
         "source",
         "target",
@@ -79,14 +80,27 @@ class KafkaSource:
 
 
 @dataclass(frozen=True, slots=True)
+class LetterTopic:
+    """A Kafka topic that dead letters are told to. option_file holds librdkafka's properties."""
+
+    topic: str
+    bootstrap_servers: str
+    option_file: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
-    """A mapping file. path is where it was read; name names the positions and dead letters in the target."""
+    """A mapping file. path is where it was read; name names the positions and dead letters in the target.
+
+    dead_letters is None when they are only kept in the target.
+    """
 
     path: str
     name: str
     source: BinlogSource | KafkaSource
     conninfo: str
     tables: tuple[TableRules, ...]
+    dead_letters: LetterTopic | None = None
 
     @property
     def mysql(self) -> MySQL | None:
@@ -129,6 +143,7 @@ def parse(text: str, path: str = "sync.toml") -> Config:
         source=source,
         conninfo=_conninfo(top.section("target", KEYS["target"])),
         tables=tuple(_table(section) for section in top.sections("table", in_table, "source")),
+        dead_letters=_letter_topic(top, source),
     )
     _refuse_doubles(top, config.tables)
     top.finish()
@@ -158,6 +173,19 @@ def _kafka(section: Section, name: str) -> KafkaSource:
         topic_prefix=section.text("topic_prefix", ""),
         option_file=section.path_or_none("option_file"),
         mysql=_mysql(mysql) if mysql else None,
+    )
+
+
+def _letter_topic(top: Section, source: BinlogSource | KafkaSource) -> LetterTopic | None:
+    """Where dead letters are told; by the brokers of a Kafka source, unless the section names others."""
+    if not top.has("dead_letters"):
+        return None
+    section = top.section("dead_letters", KEYS["dead_letters"])
+    same = source if isinstance(source, KafkaSource) and not section.has("bootstrap_servers") else None
+    return LetterTopic(
+        topic=section.text("topic"),
+        bootstrap_servers=same.bootstrap_servers if same else section.text("bootstrap_servers"),
+        option_file=section.path_or_none("option_file") or (same.option_file if same else None),
     )
 
 

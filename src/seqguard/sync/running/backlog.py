@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -20,6 +21,11 @@ Backlog = Callable[[str, Offset], int | None]
 """What waits in a stream behind an offset, None when that is not known."""
 
 _SECONDS = 5.0
+_ONE_FETCH = {"enable.partition.eof": True, "fetch.message.max.bytes": 1024, "queued.min.messages": 1}
+"""The end of a partition comes with what is fetched from it: not every broker that is asked for it alone tells it right."""
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())
 
 
 def unit_of(config: Config) -> str:
@@ -68,15 +74,19 @@ def _kafka(source: KafkaSource) -> Iterator[Backlog]:
     from seqguard.sync.kafka.options import Options, properties
 
     options = Options(source.bootstrap_servers, source.group, source.option_file)
-    with closing(confluent_kafka.Consumer(properties(options))) as consumer:
+    settings = {**properties(options), **_ONE_FETCH}
+    with closing(confluent_kafka.Consumer(settings, logger=_log)) as consumer:
 
         def waiting(stream: str, offset: Offset) -> int | None:
             topic, _, number = stream.rpartition("/")
-            partition = confluent_kafka.TopicPartition(topic, int(number))
+            reached = int(str(offset["offset"]))
+            at = confluent_kafka.TopicPartition(topic, int(number), reached)
             try:
-                _, high = consumer.get_watermark_offsets(partition, timeout=_SECONDS)
+                consumer.assign([at])
+                consumer.poll(_SECONDS)
+                _, high = consumer.get_watermark_offsets(at, cached=True)
             except confluent_kafka.KafkaException:
                 return None
-            return max(0, int(high) - int(str(offset["offset"])))
+            return None if high < 0 else max(0, high - reached)
 
         yield waiting

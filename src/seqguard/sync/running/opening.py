@@ -44,7 +44,7 @@ def fitting_pairs(config: Config) -> Sequence[Pair]:
     with closing(pg.connect(config.conninfo)) as connection:
         examination = examine(config, connection)
         if examination.errors:
-            raise MisfitError([str(finding) for finding in examination.errors])
+            raise MisfitError([f"{config.path}: {finding}" for finding in examination.errors])
         pairs = [
             (one, read_target(connection, one.target_schema, one.target_table)) for one in examination.mappings
         ]

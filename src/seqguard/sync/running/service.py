@@ -10,13 +10,16 @@ from seqguard.sync.running import logs
 from seqguard.sync.running.backlog import unit_of
 from seqguard.sync.running.metrics import Metrics, served
 from seqguard.sync.running.opening import fitting_pairs, open_source
+from seqguard.sync.running.publishing import Publisher
 from seqguard.sync.running.stopping import stop_on_signals
 from seqguard.sync.running.watch import Reporter
 from seqguard.sync.running.worker import Limits, Worker
 from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
-    from seqguard.sync.mapping.config import Config
+    from structlog.typing import FilteringBoundLogger
+
+    from seqguard.sync.mapping.config import Config, LetterTopic
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,20 @@ def run(config: Config, options: Options) -> None:
         pairs = fitting_pairs(config)
         source = open_source(config, pairs, snapshot=options.snapshot)
         writer = Writer(config.conninfo, config.name, [mapping for mapping, _ in pairs])
+        if config.dead_letters:
+            publisher = _publisher(config, config.dead_letters, logger)
+            stack.callback(publisher.close)
         watch = Reporter(logger, metrics, unit_of(config), lambda: getattr(source, "progress", None))
         stack.callback(watch.close)
         logger.info("starting", sync=config.name, tables=len(pairs))
         Worker(source, writer, watch, stop, options.limits).run()
         logger.info("stopped")
+
+
+def _publisher(config: Config, where: LetterTopic, logger: FilteringBoundLogger) -> Publisher:
+    from seqguard.sync.kafka.producing import Topic
+
+    topic = Topic(where.bootstrap_servers, where.topic, where.option_file)
+    return Publisher(
+        config.conninfo, config.name, topic, lambda why: logger.warning("dead letters not published", why=why)
+    )

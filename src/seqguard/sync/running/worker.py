@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import random
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from seqguard.errors import SeqguardError
-from seqguard.sync.failure import TransientError
+from seqguard.sync.failure import LostStreamError, TransientError
+from seqguard.sync.running.backoff import backoff
 
 if TYPE_CHECKING:
     import threading
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from seqguard.sync.source import Source
     from seqguard.sync.writing.writer import Applied, Prepared, Writer
 
-FIRST_WAIT, LONGEST_WAIT = 0.1, 30.0
 POLL_SECONDS, LAST_POLL_SECONDS = 1.0, 0.2
 """How long a poll may wait for changes, no longer than a stop may take; and where none may be left to come."""
+_PATIENCE = 60.0
+"""Seconds of waiting for the target with the source left open. A Kafka consumer that is not asked for longer is put out."""
 _AHEAD_FROM = 500
 """Changes in a batch that are worth the next one's preparation in a thread."""
 _TURN = 0.0005
@@ -111,7 +112,7 @@ class Worker:
         if self.source.may_run_ahead and len(batch.changes) >= _AHEAD_FROM:
             self._look_ahead(helper)
         began = time.monotonic()
-        applied = self.writer.apply(batch, prepared)
+        applied = self._apply(batch, prepared)
         self.source.committed(batch.positions)
         self._failures = 0
         self.watch.applied(batch, applied, time.monotonic() - began)
@@ -119,6 +120,21 @@ class Worker:
         lag = self.source.lag()
         self.watch.looked(lag, idle=not batch.changes)
         return not batch.changes and lag == 0
+
+    def _apply(self, batch: Batch, prepared: Prepared | None) -> Applied:
+        """Apply a batch, waiting for the target: a source that is closed makes its group share out anew, or reads again."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self.writer.apply(batch, prepared)
+            except LostStreamError:
+                raise
+            except TransientError as error:
+                if time.monotonic() > until:
+                    raise
+                self._pause(error)
+                if self.stop.is_set():
+                    raise
 
     def _take(self) -> tuple[Batch, Prepared | None]:
         """The batch that is prepared, or what comes next."""
@@ -151,9 +167,3 @@ def tuned_for_rows() -> Iterator[None]:
     finally:
         sys.setswitchinterval(turn)
         gc.set_threshold(collected_after, *older)
-
-
-def backoff(failures: int) -> float:
-    """Seconds to wait after so many failures in a row: doubled each time, half of it by chance."""
-    longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures, 16))
-    return longest * random.uniform(0.5, 1)  # noqa: S311 - chance, not secrecy

@@ -1,0 +1,140 @@
+"""Dead letters are told to a Kafka topic where the mapping file names one, each at least once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import confluent_kafka
+import pytest
+from broker import Broker, running
+from conftest import one
+from writing import POSTS, TABLES, USERS, batch, empty, own_database, post, user
+
+from seqguard.sync.kafka.producing import Topic
+from seqguard.sync.running.publishing import Publisher, message
+from seqguard.sync.writing.writer import Limits, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Connection
+
+    from seqguard.demo.server import Server
+
+SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    with running() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def dsn(server: Server) -> Iterator[str]:
+    with own_database(server) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def target(db: Connection, dsn: str) -> Connection:
+    """One letter that is dead, one that waits."""
+    empty(db)
+    db.execute(TABLES.encode())
+    with closing(Writer(dsn, "s", [USERS, POSTS], Limits(retry_every=60))) as writer:
+        writer.apply(batch(user(1, email="a"), user(2, email="a"), post(1, 3)))
+    return db
+
+
+@pytest.fixture
+def topic(broker: Broker) -> str:
+    return broker.topic(f"letters-{secrets.token_hex(4)}")
+
+
+def publish(dsn: str, servers: str, topic: str) -> list[str]:
+    """Tell the topic of what there is; return what kept us from it."""
+    problems: list[str] = []
+    Publisher(dsn, "s", Topic(servers, topic, None), problems.append).close()
+    return problems
+
+
+def told(broker: Broker, topic: str) -> list[dict[str, Any]]:
+    """Everything in the topic."""
+    settings = {"bootstrap.servers": broker.servers, "group.id": "g", "enable.partition.eof": True}
+    found: list[dict[str, Any]] = []
+    until = time.monotonic() + SECONDS
+    with closing(confluent_kafka.Consumer(settings, logger=logging.getLogger("tests.broker"))) as consumer:
+        consumer.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
+        while time.monotonic() < until:
+            got = consumer.poll(1)
+            if got is not None and got.error():
+                return found
+            if got is not None:
+                found.append({"message key": got.key(), **json.loads(got.value() or b"")})
+    raise AssertionError("the topic has no end")
+
+
+def test_a_dead_letter_is_told_with_its_row_and_reason_and_a_waiting_one_is_not(
+    target: Connection, dsn: str, broker: Broker, topic: str
+) -> None:
+    assert publish(dsn, broker.servers, topic) == []
+    (letter,) = told(broker, topic)
+    assert letter["message key"] == b"[2]"
+    assert (letter["sync"], letter["source"], letter["state"], letter["sqlstate"]) == (
+        "s",
+        "users",
+        "dead",
+        "23505",
+    )
+    assert letter["after"] == {"id": 2, "name": "n", "email": "a"}
+    assert letter["stream"] == "binlog"
+    assert letter["offset"] == one(
+        target, "SELECT \"offset\" FROM seqguard_sync.dead_letters WHERE state = 'dead'"
+    )
+    assert one(target, "SELECT count(*) FROM seqguard_sync.dead_letters") == 2, "the table keeps it, too"
+
+
+def test_a_letter_is_told_once(target: Connection, dsn: str, broker: Broker, topic: str) -> None:
+    assert target
+    publish(dsn, broker.servers, topic)
+    publish(dsn, broker.servers, topic)
+    assert len(told(broker, topic)) == 1
+
+
+def test_a_letter_that_fails_otherwise_when_it_is_tried_again_is_told_again(
+    target: Connection, dsn: str, broker: Broker, topic: str
+) -> None:
+    publish(dsn, broker.servers, topic)
+    target.execute("UPDATE users SET email = 'b'")
+    target.execute("ALTER TABLE users ADD CONSTRAINT no_a CHECK (email <> 'a')")
+    with closing(Writer(dsn, "s", [USERS, POSTS])) as writer:
+        ids = [one(target, "SELECT id FROM seqguard_sync.dead_letters WHERE state = 'dead'")]
+        assert writer.retry(ids) == 0
+        publish(dsn, broker.servers, topic)
+        assert writer.retry(ids) == 0
+        publish(dsn, broker.servers, topic)
+    assert [letter["sqlstate"] for letter in told(broker, topic)] == ["23505", "23514"]
+
+
+def test_brokers_that_are_away_are_told_when_they_are_back(
+    target: Connection, dsn: str, broker: Broker, topic: str
+) -> None:
+    (problem,) = publish(dsn, "127.0.0.1:1", topic)
+    assert problem.startswith(f"topic {topic} at 127.0.0.1:1: ")
+    assert one(target, "SELECT count(published) FROM seqguard_sync.dead_letters") == 0
+    publish(dsn, broker.servers, topic)
+    assert len(told(broker, topic)) == 1
+
+
+def test_a_row_that_brokers_would_not_take_is_left_out() -> None:
+    text = message(
+        "s", {"id": 1, "key": "[1]", "error": "e", "before": None, "after": {"text": "x" * 2_000_000}}
+    )
+    assert json.loads(text) == {
+        "sync": "s", "id": 1, "key": "[1]", "error": "e", "before": None, "after": None, "rows_left_out": True,
+    }  # fmt: skip
