@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import one, rows
 from console import run
-from writing import POSTS, TABLES, USERS, batch, empty, letters, own_database, post, user
+from writing import POSTS, TABLES, USERS, batch, dsn, empty, letters, post, user
 
 from seqguard.sync.writing.writer import Limits, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Connection
 
-    from seqguard.demo.server import Server
+
+__all__ = ["dsn"]
 
 FILE = """
 name = "s"
@@ -38,12 +38,6 @@ source = "posts"
 target = "posts"
 key = ["id"]
 """
-
-
-@pytest.fixture(scope="module")
-def dsn(server: Server) -> Iterator[str]:
-    with own_database(server) as conninfo:
-        yield conninfo
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import confluent_kafka
 import pytest
 from broker import Broker, running
 from conftest import one
-from writing import POSTS, TABLES, USERS, batch, empty, own_database, post, user
+from writing import POSTS, TABLES, USERS, batch, dsn, empty, post, user
 
 from seqguard.sync.kafka.producing import Topic
 from seqguard.sync.running.publishing import Publisher, message
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from conftest import Connection
 
-    from seqguard.demo.server import Server
+
+__all__ = ["dsn"]
 
 SECONDS = 20
 
@@ -33,12 +34,6 @@ SECONDS = 20
 def broker() -> Iterator[Broker]:
     with running() as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def dsn(server: Server) -> Iterator[str]:
-    with own_database(server) as conninfo:
-        yield conninfo
 
 
 @pytest.fixture

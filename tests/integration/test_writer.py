@@ -9,16 +9,15 @@ from conftest import one, rows
 from writing import (
     POSTS,
     STREAM,
-    TABLES,
     USERS,
     batch,
     change,
-    empty,
+    dsn,
     gone,
     letters,
     moved,
-    own_database,
     post,
+    target,
     user,
 )
 
@@ -31,20 +30,8 @@ if TYPE_CHECKING:
 
     from conftest import Connect, Connection
 
-    from seqguard.demo.server import Server
 
-
-@pytest.fixture(scope="module")
-def dsn(server: Server) -> Iterator[str]:
-    with own_database(server) as conninfo:
-        yield conninfo
-
-
-@pytest.fixture
-def target(db: Connection) -> Connection:
-    empty(db)
-    db.execute(TABLES.encode())
-    return db
+__all__ = ["dsn", "target"]
 
 
 @pytest.fixture

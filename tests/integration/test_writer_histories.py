@@ -8,7 +8,7 @@ import pytest
 from conftest import one, rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from writing import POSTS, STREAM, TABLES, USERS, batch, change, empty, own_database
+from writing import POSTS, STREAM, USERS, batch, change, dsn, target
 
 from seqguard.sync.event import Batch
 from seqguard.sync.writing.writer import Limits, Writer
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from conftest import Connection
 
-    from seqguard.demo.server import Server
     from seqguard.sync.event import Change
+
+__all__ = ["dsn", "target"]
 
 IDS, EMAILS = st.integers(1, 5), st.sampled_from(["a", "b", "c", None])
 ACTIONS = st.one_of(
@@ -87,19 +88,6 @@ class Source:
 
     def _is_parent(self, number: int) -> bool:
         return any(row["author"] == number for row in self.posts.values())
-
-
-@pytest.fixture(scope="module")
-def dsn(server: Server) -> Iterator[str]:
-    with own_database(server) as conninfo:
-        yield conninfo
-
-
-@pytest.fixture
-def target(db: Connection) -> Connection:
-    empty(db)
-    db.execute(TABLES.encode())
-    return db
 
 
 @pytest.fixture(params=[1, 500], ids=["by COPY where it can be", "by upserts"])

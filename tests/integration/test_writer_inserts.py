@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import one, rows
-from writing import POSTS, TABLES, USERS, batch, empty, letters, moved, own_database, post, user
+from writing import POSTS, USERS, batch, dsn, letters, moved, post, target, user
 
 from seqguard.sync.mapping.table import TableMapping
 from seqguard.sync.writing.writer import Limits, Writer
@@ -18,22 +18,10 @@ if TYPE_CHECKING:
 
     from conftest import Connection
 
-    from seqguard.demo.server import Server
+
+__all__ = ["dsn", "target"]
 
 EVERY = Limits(retry_every=0, insert_from=1)
-
-
-@pytest.fixture(scope="module")
-def dsn(server: Server) -> Iterator[str]:
-    with own_database(server) as conninfo:
-        yield conninfo
-
-
-@pytest.fixture
-def target(db: Connection) -> Connection:
-    empty(db)
-    db.execute(TABLES.encode())
-    return db
 
 
 @pytest.fixture

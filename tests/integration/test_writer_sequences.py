@@ -9,35 +9,21 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from conftest import one, rows
-from writing import TABLES, USERS, batch, change, empty, mapping, own_database, user
+from writing import USERS, batch, change, dsn, mapping, target, user
 
 import seqguard
 from seqguard.sync.event import Batch
 from seqguard.sync.writing.writer import Limits, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from conftest import Connect, Connection
 
-    from seqguard.demo.server import Server
+
+__all__ = ["dsn", "target"]
 
 LIMITS = Limits(retry_every=0)
 FAR = 10_000_000
 """Further than stepping goes without need."""
-
-
-@pytest.fixture(scope="module")
-def dsn(server: Server) -> Iterator[str]:
-    with own_database(server) as conninfo:
-        yield conninfo
-
-
-@pytest.fixture
-def target(db: Connection) -> Connection:
-    empty(db)
-    db.execute(TABLES.encode())
-    return db
 
 
 def next_id(target: Connection, table: str = "users") -> int:

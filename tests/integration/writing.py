@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 from conftest import rows
 
 from seqguard.sync.event import Batch, Change, Position
@@ -96,3 +97,18 @@ def batches(changes: Sequence[Change], *sizes: int) -> list[Batch]:
         found.append(batch(*changes[start : start + size]))
         start += size
     return [*found, batch(*changes[start:])]
+
+
+@pytest.fixture(scope="module")
+def dsn(server: Server) -> Iterator[str]:
+    """A database that the tests of a module share."""
+    with own_database(server) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def target(db: Connection) -> Connection:
+    """The tables of the example's shape, empty."""
+    empty(db)
+    db.execute(TABLES.encode())
+    return db
