@@ -154,12 +154,13 @@ DECLARE
     done bigint[] := array_fill(0, ARRAY[6]);
     errors jsonb := '{}';
     op integer;
+    how constant text := ahead;  -- PostgreSQL 13 frees an argument at COMMIT
 BEGIN
     WHILE clock_timestamp() < finish LOOP
         op := width_bucket(random(), bounds);
         LOCK TABLE t IN ROW EXCLUSIVE MODE;
         BEGIN
-            PERFORM stress.explicit_once(ops[op], ahead);
+            PERFORM stress.explicit_once(ops[op], how);
             done[op] := done[op] + 1;
         EXCEPTION
             WHEN OTHERS THEN
