@@ -78,7 +78,7 @@ class MariaDB:
                  "log-error": str(self.folder / "log"), "pid-file": str(self.folder / "pid"),
                  **self.settings}  # fmt: skip
         command = [binary("mariadbd"), "--no-defaults", "--user", _user(), *_flags(lines)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - no shell
         self._wait(self.process)
 
     def _own_tmpdir(self) -> Path:
@@ -151,7 +151,7 @@ def _initialize(server: MariaDB) -> None:
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
     ]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
     if made.returncode:
         raise SeqguardError(f"mariadb-install-db failed: {(made.stdout + made.stderr).strip()[-500:]}")
     lines = ("[client]", "user = root", f"socket = {server.folder / 'socket'}")

@@ -202,7 +202,7 @@ def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     user = _UNPRIVILEGED if _is_root() else None
     with tempfile.TemporaryFile("w+") as output:
         # not a pipe: the server would inherit it and keep it open
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - no shell
             command, user=user, group=None, cwd="/", stdout=output, stderr=output, text=True, check=False
         )
         output.seek(0)
