@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from seqguard import pg
+from seqguard import furthest, pg
 from seqguard.catalog import selected_columns
 from seqguard.model import FedColumn, Reading, Report, State
 from seqguard.rules import report_on
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int], None]
 """Called with the number of things done since the last call."""
+At = Callable[[str], None]
+"""Called with the name of what is done next on its own, because it may take long."""
 
 BATCH = 100
 """Columns read in one statement: see docs/design/speed.md."""
@@ -35,6 +37,7 @@ def check(
     timeouts: pg.Timeouts = pg.Timeouts(),
     progress: Progress | None = None,
     expect: Progress | None = None,
+    at: At | None = None,
 ) -> Report:
     """Compare every selected sequence with the data that it feeds.
 
@@ -50,7 +53,7 @@ def check(
     facts = selected_columns(connection, selection, timeouts, unattached=unattached)
     if expect:
         expect(len(facts))
-    readings = read(connection, facts, timeouts, progress)
+    readings = read(connection, facts, timeouts, progress, at)
     groups = groupby(zip(facts, readings, strict=True), key=lambda pair: pair[0].sequence_oid)
     reports = (report_on(*_unzip(pairs)) for _, pairs in groups)
     return Report(server.version, server.database, tuple(reports))
@@ -66,54 +69,61 @@ def read(
     facts: Sequence[FedColumn],
     timeouts: pg.Timeouts,
     progress: Progress | None = None,
+    at: At | None = None,
 ) -> list[Reading]:
-    """Read the furthest value and the state for each row, in batches."""
+    """Read the furthest value and the state for each row: in batches, one by one what fails there or is large."""
+    advance = progress or (lambda _count: None)
     readings = {
         i: Reading(problem=problem) for i, fact in enumerate(facts) if (problem := fact.sequence_unreadable)
     }
-    if progress and readings:
-        progress(len(readings))
-    for batch in batches(facts, [i for i in range(len(facts)) if i not in readings]):
-        readings |= _read_batch(connection, facts, batch, timeouts)
-        if progress:
-            progress(len(batch))
+    if readings:
+        advance(len(readings))
+    quick, alone = batches(facts, [i for i in range(len(facts)) if i not in readings])
+    numbered = ({number: facts[number] for number in batch} for batch in quick)
+    for batch, rows in zip(quick, furthest.read_batches(connection, numbered, timeouts), strict=True):
+        if rows is None:
+            alone += batch
+            continue
+        readings |= {row[0]: _reading(facts[row[0]], *row[1:]) for row in rows}
+        advance(len(batch))
+    for number in alone:
+        if at:
+            at(f"{facts[number].table}.{facts[number].column}")
+        readings[number] = _read_alone(connection, number, facts[number], timeouts)
+        advance(1)
     return [readings[i] for i in range(len(facts))]
 
 
-def batches(facts: Sequence[FedColumn], numbers: Sequence[int]) -> list[list[int]]:
-    """Split row numbers into batches; a large table without an index gets one of its own."""
-    slow = [i for i in numbers if not facts[i].indexed and (facts[i].pages or 0) >= LARGE]
-    quick = [i for i in numbers if i not in set(slow)]
-    return [quick[i : i + BATCH] for i in range(0, len(quick), BATCH)] + [[i] for i in slow]
+def batches(facts: Sequence[FedColumn], numbers: Sequence[int]) -> tuple[list[list[int]], list[int]]:
+    """Split row numbers into batches; a large table without an index is to be read on its own."""
+    alone: list[int] = []
+    quick: list[int] = []
+    for i in numbers:
+        (quick if facts[i].indexed or (facts[i].pages or 0) < LARGE else alone).append(i)
+    return [quick[i : i + BATCH] for i in range(0, len(quick), BATCH)], alone
 
 
-def _read_batch(
-    connection: Connection, facts: Sequence[FedColumn], batch: list[int], timeouts: pg.Timeouts
-) -> dict[int, Reading]:
-    """Read a batch; when it fails, column by column, so that each that fails waits only once more."""
+def _read_alone(connection: Connection, number: int, fact: FedColumn, timeouts: pg.Timeouts) -> Reading:
     import psycopg
 
     try:
-        rows = pg.read_batch(connection, {number: facts[number] for number in batch}, timeouts)
+        row = furthest.read_one(connection, number, fact, timeouts)
     except psycopg.Error as error:
         if pg.is_lost(connection):
             raise
-        if len(batch) == 1:
-            return {batch[0]: Reading(problem=pg.explain(error))}
-        alone = (_read_batch(connection, facts, [number], timeouts) for number in batch)
-        return {number: reading for readings in alone for number, reading in readings.items()}
-    return {row[0]: _reading(facts[row[0]], *row[1:]) for row in rows}
+        return Reading(problem=pg.explain(error))
+    return _reading(fact, *row[1:])
 
 
-def _reading(fact: FedColumn, furthest: Decimal | None, state: tuple[str | None, str | None]) -> Reading:
+def _reading(fact: FedColumn, value: Decimal | None, state: tuple[str | None, str | None]) -> Reading:
     last_value, is_called = state
     if last_value is None:
         return Reading(problem="the sequence went out of reach while it was read")
     rounded = math.floor if fact.increment > 0 else math.ceil
-    if furthest is not None and furthest.is_nan():
+    if value is not None and value.is_nan():
         return Reading(problem=f"{fact.table}.{fact.column} changed while it was read: run again")
     return Reading(
-        furthest=None if furthest is None else rounded(furthest),
+        furthest=None if value is None else rounded(value),
         state=State(int(last_value), is_called == "t"),
         problem=fact.column_unreadable,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from seqguard import pg
-from seqguard.checking import BATCH, Progress, check, read
+from seqguard.checking import BATCH, At, Progress, check, read
 from seqguard.model import FedColumn, Repair, Report, SequenceReport
 from seqguard.rules import report_on, with_margin
 from seqguard.script import sql_file
@@ -98,6 +98,7 @@ def fix(
     timeouts: pg.Timeouts = pg.Timeouts(),
     progress: Progress | None = None,
     expect: Progress | None = None,
+    at: At | None = None,
 ) -> Report:
     """Move every sequence that is behind forward, exactly and never backwards.
 
@@ -112,7 +113,7 @@ def fix(
     moves = plan(report, margin)
     if expect:
         expect(len(moves))
-    problems = carry_out(connection, moves, timeouts, progress)
+    problems = carry_out(connection, moves, timeouts, progress, at)
     done = {move.sequence: _repair(move, problems.get(move.sequence)) for move in moves}
     return _verified(connection, report, done, timeouts)
 
@@ -126,18 +127,26 @@ def carry_out(
     moves: Sequence[Move],
     timeouts: pg.Timeouts,
     progress: Progress | None = None,
+    at: At | None = None,
 ) -> dict[str, str]:
     """Do every move; return what went wrong, by sequence."""
     problems = {move.sequence: move.problem for move in moves if move.problem}
     if progress and problems:
         progress(len(problems))
-    steps = [move for move in moves if move.method == "step"]
-    batches = [steps[i : i + BATCH] for i in range(0, len(steps), BATCH)]
-    for batch in [*batches, *([move] for move in moves if move.method == "lock")]:
+    for batch in batches([move for move in moves if move.method]):
+        if at and len(batch) == 1:
+            at(batch[0].sequence)
         problems |= _do_batch(connection, batch, timeouts)
         if progress:
             progress(len(batch))
     return problems
+
+
+def batches(moves: Sequence[Move]) -> list[list[Move]]:
+    """What is done in one transaction: many moves of few steps, or one that takes a lock or long."""
+    quick = [move for move in moves if move.method == "step" and move.steps <= STEPS]
+    alone = [move for move in moves if move.method == "lock" or move.steps > STEPS]
+    return [quick[i : i + BATCH] for i in range(0, len(quick), BATCH)] + [[move] for move in alone]
 
 
 def _do_batch(connection: Connection, batch: Sequence[Move], timeouts: pg.Timeouts) -> dict[str, str]:
@@ -171,7 +180,7 @@ def retried(attempt: Callable[[], None]) -> None:
         except psycopg.Error as error:
             if error.sqlstate not in pg.RETRIED:
                 raise
-            time.sleep(random.uniform(0.05, 0.1) * 2**number)  # noqa: S311
+            time.sleep(random.uniform(0.05, 0.1) * 2**number)  # noqa: S311 - chance, not secrecy
         else:
             return
     attempt()

@@ -15,7 +15,6 @@ from seqguard.script import sql_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from decimal import Decimal
 
     import psycopg
     from psycopg import sql
@@ -43,6 +42,8 @@ _READING = {
     "jit": "off",
     "enable_memoize": "off",
     "work_mem": "32MB",
+    # what is read in one transaction is locked batch by batch
+    "transaction_timeout": "0",
 }
 _INSTALLERS = 8317985137926545
 """The advisory lock of those who install, the same as in sql/install/settings.sql: `seqguard` as a number."""
@@ -316,27 +317,6 @@ def literal(value: object) -> sql.Composable:
     from psycopg import sql
 
     return sql.Literal(value)
-
-
-def read_batch(
-    connection: Connection, facts: Mapping[int, FedColumn], timeouts: Timeouts
-) -> list[tuple[int, Decimal | None, tuple[str | None, str | None]]]:
-    """The furthest value of each numbered fed column, and its sequence's last_value and is_called.
-
-    Each pair is read in one statement: its snapshot is older than its look at the sequence,
-    so that a value drawn meanwhile is in the sequence, not in the data. The expressions come
-    from sql/fed_columns.sql, quoted by the server.
-    """
-    rows = ",\n".join(
-        f"({number:d}, ({_furthest_query(fact)})::pg_catalog.numeric, {fact.state})"
-        for number, fact in facts.items()
-    )
-    with reading(connection, timeouts) as cursor:
-        return cursor.execute(f"VALUES {rows}").fetchall()
-
-
-def _furthest_query(fact: FedColumn) -> str:
-    return "NULL" if fact.column_unreadable else fact.furthest_query or "NULL"
 
 
 def statements(queries: Iterable[sql.Composable]) -> sql.Composed:

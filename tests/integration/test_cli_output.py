@@ -148,23 +148,40 @@ def many(server: Server) -> str:
     return server.conninfo("many")
 
 
-def test_a_terminal_gets_a_progress_bar_for_many_tables(many: str) -> None:
-    shown = run_on_terminal("check", many).err
-    assert re.search(r"reading.*\[#+\] +100%", shown)
+def test_work_that_takes_over_a_second_is_shown_on_a_terminal(locked: str) -> None:
+    shown = run_on_terminal("check", locked, "--lock-timeout", "1500ms").err
+    assert re.search(r"\rreading  \[[#-]{30}\] 0 of \d+  1 s", shown)
 
 
-def test_the_progress_bar_stays_out_of_the_data(many: str) -> None:
-    result = run_on_terminal("check", many, "--format", "json", only_stderr=True)
+def test_what_is_read_on_its_own_is_named(locked: str) -> None:
+    assert "s  public.users.id" in run_on_terminal("check", locked, "--lock-timeout", "1500ms").err
+
+
+def test_the_progress_is_wiped_before_the_result(locked: str) -> None:
+    shown = run_on_terminal("check", locked, "--lock-timeout", "1500ms").err
+    assert re.search(r"\r +\rsequence +feeds", shown)
+
+
+def test_progress_stays_out_of_the_data(locked: str) -> None:
+    result = run_on_terminal("check", locked, "--lock-timeout", "1500ms", "--format", "json", only_stderr=True)
     assert "reading" in result.err
-    assert json.loads(result.out)["summary"]["ok"] == 600
+    assert json.loads(result.out)["summary"]["unreadable"] == 1
 
 
-def test_a_terminal_gets_no_progress_bar_for_few_tables(in_sync: str) -> None:
+def test_a_fix_that_takes_long_names_what_it_moves(db: Connection, behind: str) -> None:
+    db.execute("ALTER SEQUENCE users_id_seq MAXVALUE 100000000; INSERT INTO users VALUES (5000000)")
+    with psycopg.connect(behind) as holder:
+        holder.execute("SELECT nextval('users_id_seq')")
+        shown = run_on_terminal("fix", behind, "--lock-timeout", "200ms", "-t", "users").err
+    assert re.search(r"\rmoving  \[-{30}\] 0 of 1  1 s  public.users_id_seq", shown)
+
+
+def test_a_terminal_gets_no_progress_of_quick_work(in_sync: str) -> None:
     assert "reading" not in run_on_terminal("check", in_sync).err
 
 
-def test_a_pipe_gets_no_progress_bar(many: str) -> None:
-    assert run("check", many).err == ""
+def test_a_pipe_gets_no_progress(locked: str) -> None:
+    assert run("check", locked, "--lock-timeout", "1500ms").err == ""
 
 
 def test_a_reader_that_goes_away_gets_no_traceback(many: str) -> None:

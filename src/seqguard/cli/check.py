@@ -37,8 +37,7 @@ def check(
     import seqguard
     from seqguard.render import as_json, as_sql, as_table
 
-    progress = Progress("reading")
-    with connected(conninfo) as connection:
+    with connected(conninfo) as connection, Progress("reading") as progress:
         report = seqguard.check(
             connection,
             selection,
@@ -46,6 +45,7 @@ def check(
             timeouts=timeouts,
             expect=progress.expect,
             progress=progress.advance,
+            at=progress.at,
         )
     if output == "json":
         click.echo(as_json.report(report))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -151,23 +154,61 @@ def formatted(*formats: str) -> Callable[[Command], Command]:
 
 
 class Progress:
-    """A progress bar on a terminal, nothing elsewhere. Shown only for work of some size."""
+    """How far work has come: one line on a terminal once it has taken a second, nothing elsewhere.
 
-    NOTICEABLE = 500
+    A thread draws it, for the work itself may wait for one statement for minutes.
+    """
+
+    NOTICEABLE, REDRAWN = 1.0, 0.2
+    WIDTH = 30
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._bar: Any = None
+        self._done, self._count, self._name = 0, 0, ""
+        self._finished = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._thread = threading.Thread(target=self._draw, args=[time.monotonic()], daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._finished.set()
+        if self._thread:
+            self._thread.join()
 
     def expect(self, count: int) -> None:
         """So much is to be done."""
-        if count >= self.NOTICEABLE and sys.stderr.isatty():
-            self._bar = click.progressbar(length=count, label=self._label, file=sys.stderr)
-            self._bar.render_progress()
+        self._count = count
 
     def advance(self, count: int) -> None:
         """So much more is done."""
-        if self._bar:
-            self._bar.update(count)
-            if self._bar.finished:
-                self._bar.render_finish()
+        self._done += count
+        self._name = ""
+
+    def at(self, name: str) -> None:
+        """What is being done now."""
+        self._name = name
+
+    def line(self, seconds: float) -> str:
+        """What is shown after so many seconds."""
+        parts = [self._label]
+        if self._count:
+            marks = self.WIDTH * self._done // self._count
+            parts.append(f"[{'#' * marks:-<{self.WIDTH}}] {self._done} of {self._count}")
+        return "  ".join(filter(None, [*parts, f"{seconds:.0f} s", self._name]))
+
+    def _draw(self, started: float) -> None:
+        if self._finished.wait(self.NOTICEABLE):
+            return
+        width = 0
+        while True:
+            columns = shutil.get_terminal_size().columns - 1
+            line = self.line(time.monotonic() - started)[:columns]
+            click.echo("\r" + line.ljust(width), file=sys.stderr, nl=False)
+            width = len(line)
+            if self._finished.wait(self.REDRAWN):
+                break
+        click.echo(f"\r{' ' * width}\r", file=sys.stderr, nl=False)

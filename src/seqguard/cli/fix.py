@@ -42,18 +42,30 @@ def fix(
 
     if dry_run and output != "table":
         raise click.UsageError("--dry-run prints SQL, whatever --format says: leave one of them out")
-    reading, moving = Progress("reading"), Progress("moving")
     with connected(conninfo) as connection:
-        found = seqguard.check(
-            connection, selection, timeouts=timeouts, expect=reading.expect, progress=reading.advance
-        )
+        with Progress("reading") as reading:
+            found = seqguard.check(
+                connection,
+                selection,
+                timeouts=timeouts,
+                expect=reading.expect,
+                progress=reading.advance,
+                at=reading.at,
+            )
         if dry_run:
             click.echo(as_sql.repairs(found, margin, timeouts.lock).encode())
             context.exit(0 if found.in_sync else 1)
         if found.with_status("behind") and pg.server(connection).read_only:
             raise SeqguardError("this server is read-only (a standby?): run fix on the primary")
-        report = seqguard.fix(
-            connection, found, margin=margin, timeouts=timeouts, expect=moving.expect, progress=moving.advance
-        )
+        with Progress("moving") as moving:
+            report = seqguard.fix(
+                connection,
+                found,
+                margin=margin,
+                timeouts=timeouts,
+                expect=moving.expect,
+                progress=moving.advance,
+                at=moving.at,
+            )
     click.echo(as_json.report(report) if output == "json" else as_table.fix(report))
     context.exit(0 if report.in_sync else 1)

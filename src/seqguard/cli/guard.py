@@ -54,8 +54,11 @@ def guard(
     from seqguard.render import as_json, as_table
 
     conninfo, tables = split_arguments(arguments)
-    progress = Progress("guarding")
-    with telling_databases(arguments), connected(conninfo) as connection:
+    with (
+        telling_databases(arguments),
+        connected(conninfo) as connection,
+        Progress("reading" if listing else "guarding") as progress,
+    ):
         if listing:
             result = seqguard.guards(connection, *tables, selection=selection, timeouts=timeouts)
         else:

@@ -1,0 +1,117 @@
+"""Reads the furthest values of fed columns, and the states of their sequences, a batch a statement."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from seqguard import pg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from decimal import Decimal
+
+    import psycopg
+
+    from seqguard.model import FedColumn
+    from seqguard.pg import Connection
+
+    Row = tuple[int, Decimal | None, tuple[str | None, str | None]]
+
+_AHEAD = 2
+"""Batches that are sent before one is received."""
+
+
+def read_batches(
+    connection: Connection, batches: Iterable[Mapping[int, FedColumn]], timeouts: pg.Timeouts
+) -> Iterator[list[Row] | None]:
+    """For each batch of numbered fed columns its rows, None where it failed: read_one says why.
+
+    The next batches are sent before a batch has been received, so that neither side waits for the
+    other. What a batch locks is unlocked after it. Raises psycopg.Error when the connection is lost.
+    """
+    with _fresh_snapshots(connection), pg.reading(connection, timeouts), connection.pipeline() as pipeline:
+        under_way: deque[psycopg.Cursor[Any]] = deque()
+        for batch in batches:
+            under_way.append(_send_batch(connection, pipeline, batch))
+            if len(under_way) > _AHEAD:
+                yield _received(under_way.popleft())
+        while under_way:
+            yield _received(under_way.popleft())
+
+
+def read_one(connection: Connection, number: int, fact: FedColumn, timeouts: pg.Timeouts) -> Row:
+    """The row of one fed column. Raises psycopg.Error."""
+    with pg.reading(connection, timeouts) as cursor:
+        row: Row | None = cursor.execute(_batch_query({number: fact})).fetchone()
+    assert row is not None
+    return row
+
+
+@contextmanager
+def _fresh_snapshots(connection: Connection) -> Iterator[None]:
+    """A transaction in which each statement sees what is committed by then, unless the caller is in one."""
+    import psycopg
+
+    if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        yield
+        return
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        yield
+
+
+def _send_batch(
+    connection: Connection, pipeline: psycopg.Pipeline, facts: Mapping[int, FedColumn]
+) -> psycopg.Cursor[Any]:
+    """Send the query of a batch. An error skips all up to the sync; the rollback comes after it."""
+    from psycopg.rows import tuple_row
+
+    cursor = connection.cursor(row_factory=tuple_row)
+    for send in (
+        partial(connection.execute, "SAVEPOINT seqguard_batch"),
+        partial(cursor.execute, _batch_query(facts)),
+        pipeline.sync,
+        partial(connection.execute, "ROLLBACK TO SAVEPOINT seqguard_batch"),
+    ):
+        with _lost_raised(connection):
+            send()
+    return cursor
+
+
+def _received(cursor: psycopg.Cursor[Any]) -> list[Row] | None:
+    with _lost_raised(cursor.connection):
+        return cursor.fetchall()
+    return None
+
+
+@contextmanager
+def _lost_raised(connection: Connection) -> Iterator[None]:
+    """In a pipeline any call may raise the error of an earlier statement; only a lost connection matters."""
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error:
+        if pg.is_lost(connection):
+            raise
+
+
+def _batch_query(facts: Mapping[int, FedColumn]) -> str:
+    """A query for the rows of numbered fed columns.
+
+    Each pair is read in one statement: its snapshot is older than its look at the sequence,
+    so that a value drawn meanwhile is in the sequence, not in the data. The expressions come
+    from sql/fed_columns.sql, quoted by the server.
+    """
+    rows = ",\n".join(
+        f"({number:d}, ({_furthest_query(fact)})::pg_catalog.numeric, {fact.state})"
+        for number, fact in facts.items()
+    )
+    return f"VALUES {rows}"
+
+
+def _furthest_query(fact: FedColumn) -> str:
+    return "NULL" if fact.column_unreadable else fact.furthest_query or "NULL"
