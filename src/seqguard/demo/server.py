@@ -138,7 +138,7 @@ def standby(primary: Server) -> Iterator[Server]:
     server = Server(folder, primary.binaries)
     try:
         _give_away(folder)
-        source = ("-d", primary.conninfo(), "-D", folder / "data", "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        source = ("-d", primary.conninfo(), "-D", folder / "data", "-R", "-X", "stream", "-c", "fast", "--no-sync")  # fmt: skip
         made = _run(_with(primary.binaries, "pg_basebackup", folder), *source)
         if made.returncode:
             raise SeqguardError(f"pg_basebackup failed: {made.stderr.strip()}")
