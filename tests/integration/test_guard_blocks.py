@@ -106,3 +106,41 @@ def test_a_row_beyond_the_limit_leaves_the_sequence_where_it_is(db: Connection, 
     db.execute("INSERT INTO t DEFAULT VALUES")
     db.execute(f"INSERT INTO t VALUES ({increment * 101})")
     assert one(db, "INSERT INTO t DEFAULT VALUES RETURNING id") == increment * 2
+
+
+@pytest.mark.parametrize("rows_of", ["VALUES (100)", "SELECT 100 WHERE true", "VALUES (-100)"])
+def test_an_id_that_would_leave_no_value_is_not_followed(db: Connection, rows_of: str) -> None:
+    increment = -1 if "-" in rows_of else 1
+    limit = "MAXVALUE 100" if increment > 0 else "MINVALUE -100"
+    db.execute(f"CREATE SEQUENCE s INCREMENT {increment} {limit}")
+    db.execute("CREATE TABLE t (id bigint DEFAULT nextval('s') PRIMARY KEY)")
+    seqguard.guard(db)
+    db.execute("INSERT INTO t DEFAULT VALUES")
+    with db.transaction(force_rollback=True):
+        db.execute(f"INSERT INTO t {rows_of}")
+    assert one(db, "INSERT INTO t DEFAULT VALUES RETURNING id") == increment * 2
+
+
+def test_forced_row_level_security_is_not_asked(watched: Connection) -> None:
+    watched.execute("""
+        ALTER TABLE users ENABLE ROW LEVEL SECURITY; ALTER TABLE users FORCE ROW LEVEL SECURITY;
+        CREATE POLICY mine ON users FOR SELECT USING (name = current_setting('app.nobody_sets_this'))""")
+    watched.execute("CREATE ROLE blocks_owner; GRANT ALL ON SCHEMA public TO blocks_owner")
+    try:
+        seqguard.uninstall(watched)
+        watched.execute("ALTER TABLE users OWNER TO blocks_owner; ALTER SCHEMA public OWNER TO blocks_owner")
+        watched.execute(
+            f"GRANT CREATE ON DATABASE {watched.info.dbname} TO blocks_owner; SET ROLE blocks_owner"
+        )
+        seqguard.guard(watched)
+        watched.execute("RESET ROLE; TRUNCATE seen")
+        watched.execute(BLOCK)
+        assert seen(watched) == [100, 101, 102, 103, 104]
+    finally:
+        watched.execute("RESET ROLE; DROP OWNED BY blocks_owner CASCADE; DROP ROLE blocks_owner")
+
+
+def test_a_table_without_the_index_is_not_read(watched: Connection) -> None:
+    watched.execute("ALTER TABLE users DROP CONSTRAINT users_pkey")
+    watched.execute(BLOCK)
+    assert seen(watched) == [100, 101, 102, 103, 104]

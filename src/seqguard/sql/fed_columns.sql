@@ -137,9 +137,9 @@ WITH user_class AS (
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
            -- the figure when seqguard.guard_condition() changes
-           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 3, q.seqincrement > 0, f.number_pattern,
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 4, q.seqincrement > 0, f.number_pattern,
                pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
-               fast.function, fast.arguments, CASE WHEN t.relkind = 'p' THEN t.relowner END)) AS guard_shape,
+               fast.function, fast.arguments)) AS guard_shape,
            COALESCE(fast.function, 'advance') AS guard_function,
            COALESCE(fast.arguments, pg_catalog.quote_literal(f.number_pattern)) AS guard_arguments
     FROM typed AS f
@@ -149,12 +149,13 @@ WITH user_class AS (
     LEFT JOIN LATERAL (
         -- see install/fast_path.sql
         SELECT pg_catalog.concat('advance_', CASE WHEN q.seqincrement > 0 THEN 'up' ELSE 'down' END, '_', f.attname),
-               pg_catalog.format('%L, %L, %L, %L, %L', pg_catalog.format('%I.%I', s.nspname, s.relname), s.oid,
-                                 t.relowner, f.attnum, f.indexed)
+               pg_catalog.format('%L, %L, %L, %L', pg_catalog.format('%I.%I', s.nspname, s.relname), s.oid,
+                                 t.relowner, f.attnum)
     ) AS fast (function, arguments)
         ON f.atttypid IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
                           'pg_catalog.int8'::pg_catalog.regtype)
-       AND t.relkind = 'r' AND t.relowner = s.relowner AND q.seqincrement IN (1, -1) AND q.seqcache = 1 AND pg_catalog.octet_length(fast.function) <= 63
+       AND t.relkind = 'r' AND t.relowner = s.relowner AND q.seqincrement IN (1, -1) AND q.seqcache = 1
+       AND pg_catalog.octet_length(fast.function) <= 63
     WHERE NOT t.relispartition OR (f.table_oid, f.sequence_oid, f.attname) NOT IN (
         -- hashed: thousands of partitions would each search all columns
         SELECT i.inhrelid, parent.sequence_oid, parent.attname

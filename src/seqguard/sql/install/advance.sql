@@ -54,10 +54,10 @@ BEGIN
 END
 $function$;
 
--- So far a guard goes with nextval: two or three milliseconds.
+-- So far a guard goes with nextval: some 0.2 milliseconds, and 3 kB of WAL.
 CREATE OR REPLACE FUNCTION seqguard.most_steps() RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT 20000$function$;
+AS $function$SELECT 1000$function$;
 
 -- Guards that are about to call setval take turns. A table, because anybody may hold an advisory
 -- lock for ever; where somebody holds this one for long, the guard goes on without its turn. Unlogged,
@@ -145,6 +145,9 @@ BEGIN
         RETURN;
     END IF;
     target := origin + (steps - CASE WHEN called THEN 0 ELSE 1 END) * increment;
+    IF target::numeric + increment NOT BETWEEN minimum AND maximum THEN
+        RETURN;  -- no value would be left: one stray id, rolled back even, would stop every ordinary insert
+    END IF;
     IF steps <= seqguard.most_steps() AND cache = 1 THEN
         FOR step IN 1 .. steps LOOP
             reached := nextval(sequence_oid);

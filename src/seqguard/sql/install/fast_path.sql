@@ -2,9 +2,8 @@
 -- column's name written out; one function serves every such column of that name.
 --
 -- Its triggers' arguments are the sequence's name, its oid, the oid of the table's owner, whose right to
--- move the sequence is tested for every row, the column's number, and whether it has an index. After a
--- RENAME, and after a dump was restored elsewhere, one of them does not fit any more. Then
--- seqguard.advancing() finds out what to do.
+-- move the sequence is tested for every row, and the column's number. After a RENAME, and after a dump was
+-- restored elsewhere, one of them does not fit any more. Then seqguard.advancing() finds out what to do.
 --
 -- No expression but pg_typeof() is made with a value that is not a plain integer: the cast of another
 -- type may be a function of its owner's, and run as soon as the expression is planned. The arguments
@@ -26,13 +25,14 @@ BEGIN
 END
 $function$;
 
--- The value of a column that is furthest beyond value and within the sequence's limit. A statement's first row leads the sequence beyond all
--- its rows at once, for another session could draw the ids of those that follow. Only of a table of
--- this function's owner, in a schema of his: planning a query can run functions of the table's owner, and
--- the schema's owner can put another table in its place. And only with a fresh snapshot, which is what
--- tells the owners of now.
+-- The value of a column that is furthest beyond value and before the sequence's limit. A statement's first row
+-- leads the sequence beyond all its rows at once, for another session could draw the ids of those that
+-- follow. Only where an index has it, and only of a table of this function's owner, in a schema of
+-- his: planning a query can run functions of the table's owner, and the schema's owner can put
+-- another table in its place. And only with a fresh snapshot, which is what tells the owners of now.
 CREATE OR REPLACE FUNCTION seqguard.furthest(
-    table_oid regclass, column_name name, value bigint, sequence_limit bigint, up boolean) RETURNS bigint
+    table_oid regclass, column_number integer, column_name name, value bigint, sequence_limit bigint, up boolean)
+RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -43,11 +43,14 @@ BEGIN
         JOIN pg_roles AS me ON me.oid = t.relowner AND me.rolname = current_user
         JOIN pg_namespace AS n ON n.oid = t.relnamespace
         JOIN pg_database AS d ON d.datname = current_database()
-        WHERE t.oid = table_oid
+        JOIN pg_index AS i ON i.indrelid = t.oid AND i.indkey[0] = column_number AND i.indisvalid AND i.indpred IS NULL
+        JOIN pg_class AS index ON index.oid = i.indexrelid
+        JOIN pg_am AS am ON am.oid = index.relam AND am.amname = 'btree'
+        WHERE t.oid = table_oid AND NOT row_security_active(t.oid)
           AND (n.nspowner = me.oid OR d.datdba = me.oid AND pg_get_userbyid(n.nspowner) = 'pg_database_owner')) THEN
         EXECUTE format(
-            CASE WHEN up THEN 'SELECT %1$I FROM ONLY %2$s WHERE %1$I > $1 AND %1$I <= $2 ORDER BY %1$I DESC LIMIT 1'
-                 ELSE 'SELECT %1$I FROM ONLY %2$s WHERE %1$I < $1 AND %1$I >= $2 ORDER BY %1$I LIMIT 1' END,
+            CASE WHEN up THEN 'SELECT %1$I FROM ONLY %2$s WHERE %1$I > $1 AND %1$I < $2 ORDER BY %1$I DESC LIMIT 1'
+                 ELSE 'SELECT %1$I FROM ONLY %2$s WHERE %1$I < $1 AND %1$I > $2 ORDER BY %1$I LIMIT 1' END,
             column_name, table_oid)
         INTO furthest USING value, sequence_limit;
     END IF;
@@ -71,6 +74,11 @@ DECLARE
 BEGIN
     BEGIN
         IF pg_typeof(NEW.%1$I) IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) THEN
+            IF TG_OP = 'UPDATE' THEN
+                IF NEW.%1$I = OLD.%1$I THEN
+                    RETURN NULL;
+                END IF;
+            END IF;
             sequence := to_regclass(TG_ARGV[0]);
             last := CASE
                 WHEN sequence::oid = TG_ARGV[1]::oid
@@ -83,10 +91,10 @@ BEGIN
             ELSIF last IS NOT NULL THEN
                 sequence_limit := (pg_sequence_parameters(sequence)).%8$I;
                 target := NEW.%1$I;
-                IF NOT target %3$s sequence_limit THEN
-                    RETURN NULL;
-                ELSIF TG_ARGV[4]::boolean AND NOT %7$s THEN
-                    target := seqguard.furthest(TG_RELID, %2$L, target, sequence_limit, %5$L);
+                IF NOT target %4$s sequence_limit THEN
+                    RETURN NULL;  -- no value would be left: one stray id would stop every ordinary insert
+                ELSIF NOT %7$s THEN
+                    target := seqguard.furthest(TG_RELID, TG_ARGV[3]::integer, %2$L, target, sequence_limit, %5$L);
                 END IF;
                 IF abs(target - last) <= %6$s THEN
                     LOOP  -- ends, too, where the sequence has come to cycle or to go the other way

@@ -60,19 +60,17 @@ BEGIN
 END
 $function$;
 
--- A partition gets its parent's triggers, and who makes one needs EXECUTE on their functions. advance()
--- moves only what the owner of the table that it is attached to may move.
+-- A partition gets its parent's triggers, and who makes one needs EXECUTE on their functions, the table's
+-- owner of today or of tomorrow. So where partitioned tables are guarded, advance() is everybody's to attach: nobody
+-- can name it without USAGE on the schema, and it moves only what the owner of its table may move.
 CREATE OR REPLACE FUNCTION seqguard.let_partitions_be_made(table_oid regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    owner name;
 BEGIN
-    SELECT pg_get_userbyid(t.relowner) INTO owner
-    FROM pg_class AS t WHERE t.oid = table_oid AND t.relkind = 'p';
     -- two grants at once fail, and an open transaction would stop all others
-    IF FOUND AND NOT has_function_privilege(owner, 'seqguard.advance()'::regprocedure, 'EXECUTE') THEN
-        EXECUTE format('GRANT EXECUTE ON FUNCTION seqguard.advance() TO %I', owner);
+    IF EXISTS (SELECT FROM pg_class AS t WHERE t.oid = table_oid AND t.relkind = 'p')
+       AND NOT has_function_privilege('public', 'seqguard.advance()'::regprocedure, 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION seqguard.advance() TO PUBLIC;
     END IF;
 END
 $function$;

@@ -14,6 +14,17 @@ BEGIN
     IF current_setting('seqguard.following', true) = 'on' THEN
         RETURN;
     END IF;
+    -- most DDL is of no interest, and the view guards takes a while in a large database
+    IF NOT EXISTS (
+        SELECT FROM pg_event_trigger_ddl_commands() AS d
+        JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+        WHERE c.relkind = 'S'
+           OR EXISTS (SELECT FROM pg_attribute AS a
+                      WHERE a.attrelid = c.oid AND (a.atthasdef OR a.attidentity <> ''))
+           OR EXISTS (SELECT FROM pg_trigger AS t
+                      WHERE t.tgrelid = c.oid AND seqguard.is_guard_function(t.tgfoid))) THEN
+        RETURN;
+    END IF;
     PERFORM set_config('seqguard.following', 'on', true);
     FOR changed IN
         SELECT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
