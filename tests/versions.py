@@ -22,18 +22,15 @@ ROOT = Path(__file__).resolve().parent.parent
 NEWEST = 18
 PART = [
     "concurrency/test_fix_under_writers", "concurrency/test_guard_under_writers",
-    "integration/test_column_types", "integration/test_dump_across_versions", "integration/test_guard",
-    "integration/test_guard_blocks", "integration/test_guard_columns", "integration/test_guard_ddl",
-    "integration/test_guard_hostile", "integration/test_guard_life", "integration/test_guard_rights",
-    "integration/test_logical_replication", "integration/test_script", "integration/test_standby",
-    "integration/test_unreadable",
+    "integration/test_column_types", "integration/test_guard", "integration/test_guard_blocks",
+    "integration/test_guard_columns", "integration/test_guard_hostile", "integration/test_guard_rights",
+    "integration/test_logical_replication", "integration/test_script", "integration/test_unreadable",
 ]  # fmt: skip
 ENDS = [
-    "integration/test_shapes",
-    "security/test_event_trigger",
-    "security/test_inserter",
-    "security/test_table_owner",
-]
+    "integration/test_dump_across_versions", "integration/test_guard_ddl", "integration/test_guard_life",
+    "integration/test_shapes", "integration/test_standby", "security/test_event_trigger",
+    "security/test_inserter", "security/test_table_owner",
+]  # fmt: skip
 """More of the part, on the oldest version and on the last before the newest."""
 
 
