@@ -354,3 +354,13 @@ def test_a_letter_keeps_every_value_and_its_type() -> None:
 def test_a_nul_can_be_stored_in_a_letter(target: Connection, writer: Writer) -> None:
     writer.apply(batch(user(1, "a\0b")))
     assert read_row(one(target, "SELECT after::text FROM seqguard_sync.dead_letters"))["name"] == "a\0b"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("identity", ["", "GENERATED ALWAYS AS IDENTITY"])
+def test_a_row_keeps_its_unique_value_when_its_key_changes(target: Connection, dsn: str, identity: str) -> None:
+    target.execute(f"CREATE TABLE k (id integer {identity} PRIMARY KEY, pos integer NOT NULL UNIQUE)".encode())
+    with closing(Writer(dsn, "s", [mapping("k", "id", "pos")], LIMITS)) as writer:
+        writer.apply(batch(*[change("k", None, {"id": n, "pos": n}) for n in (1, 2, 3)]))
+        writer.apply(batch(change("k", {"id": 2, "pos": 2}, {"id": 20, "pos": 2})))
+        assert letters(target) == []
+        assert rows(target, "SELECT id, pos FROM k ORDER BY id") == [(1, 1), (3, 3), (20, 2)]

@@ -118,13 +118,16 @@ class Sink:
         return self._connection.execute(self._statements.delete, prepare=False).rowcount
 
     def rekey(self, old_key: Lines, line: Lines) -> int:
-        """Give a row a new key. Where a row has it already, or none has the old one, an upsert and a delete."""
+        """Give a row a new key. Where a row has it already, or none has the old one, a delete and an upsert.
+
+        In this order: the old row may hold a unique value that the row keeps.
+        """
         self._stage(0, self._statements.copy_rows, line)
         self._stage(1, self._statements.copy_keys, old_key)
         if self._statements.rekey and self._connection.execute(self._statements.rekey).rowcount:
             return 1
-        written = self._connection.execute(self._statements.upsert).rowcount
-        return written + self._connection.execute(self._statements.delete, prepare=False).rowcount
+        gone = self._connection.execute(self._statements.delete, prepare=False).rowcount
+        return gone + self._connection.execute(self._statements.upsert).rowcount
 
     def empty(self) -> int:
         """Delete the rows that are the source's."""
