@@ -7,11 +7,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import rows
 from console import run
 from mariadb import Execute, database, execute, mariadb
+from mariadb import run as in_mariadb
 
+import seqguard
 from seqguard.sync.checking.examining import examine
 from seqguard.sync.mapping import config
+from seqguard.sync.mysql.binlog_server import problems
+from seqguard.sync.writing.positions import install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +117,15 @@ def the_mapping(read: config.Config, db: Connection) -> TableMapping:
         ("ALTER TABLE users ADD avatar blob", "error: columns.avatar: public.people has no column avatar"),
         ("ALTER TABLE users MODIFY nick varchar(21) NOT NULL", "warning: columns.nick: nick is varchar(21),"),
         ("ALTER TABLE users MODIFY nick varchar(20)", "warning: columns.nick: nick may be NULL"),
-        ("ALTER TABLE users DROP PRIMARY KEY", "warning: key: (id) is not the primary key of users"),
+        (
+            "ALTER TABLE users DROP PRIMARY KEY",
+            "error: key: users has neither a primary key nor a unique index",
+        ),
+        (
+            "ALTER TABLE users DROP PRIMARY KEY, ADD UNIQUE (nick)",
+            "error: key: (id) is not unique in users: rows that agree in it would overwrite each other. (nick) would do",
+        ),
+        ("ALTER TABLE users DROP PRIMARY KEY, MODIFY id int, ADD UNIQUE (id)", "error: key: users has neither"),
         ("ALTER TABLE users MODIFY id bigint NOT NULL", "warning: columns.id: id is bigint(20),"),
         ("ALTER TABLE users MODIFY id datetime NOT NULL", "error: columns.id: id is datetime,"),
     ],
@@ -218,9 +231,123 @@ def test_missing_privileges_are_named(
 ) -> None:
     db.execute(f"GRANT SELECT, INSERT ON people TO {role}".encode())
     db.execute(f"SET ROLE {role}".encode())
-    (finding,) = examine(config.parse(file(mariadb, database, dsn, TABLE)), db).findings
+    found = examine(config.parse(file(mariadb, database, dsn, TABLE)), db).findings
     db.execute("RESET ROLE")
-    assert "GRANT UPDATE, DELETE ON public.people" in finding.text
+    (name,) = rows(db, "SELECT pg_catalog.current_database()")[0]
+    assert [(one.warning, one.text.partition(": GRANT ")[2].partition(", or")[0]) for one in found] == [
+        (False, f"CREATE ON DATABASE {name} TO {role}"),
+        (False, f"UPDATE, DELETE ON public.people TO {role}"),
+        (True, f"USAGE, SELECT ON SEQUENCE public.people_id_seq TO {role}"),
+    ]
+
+
+@pytest.mark.usefixtures("tables")
+def test_tables_that_lack_the_same_are_named_in_one_grant(
+    mariadb: MariaDB, database: str, dsn: str, db: Connection, execute: Execute, role: str
+) -> None:
+    execute("CREATE TABLE posts (id int PRIMARY KEY)")
+    db.execute("CREATE TABLE posts (id int PRIMARY KEY)")
+    tables = TABLE + '[[table]]\nsource = "posts"\ntarget = "posts"\nkey = ["id"]\n'
+    db.execute(f"SET ROLE {role}".encode())
+    found = examine(config.parse(file(mariadb, database, dsn, tables)), db).findings
+    db.execute("RESET ROLE")
+    assert [one.text for one in found if "DELETE ON public.people, public.posts TO" in one.text] != [], found
+
+
+@pytest.mark.parametrize("how", ["GRANT USAGE, SELECT ON SEQUENCE people_id_seq TO {}", "guard"])
+@pytest.mark.usefixtures("tables")
+def test_a_sequence_that_is_moved_by_someone_is_no_matter(
+    mariadb: MariaDB, database: str, dsn: str, db: Connection, role: str, how: str
+) -> None:
+    db.execute(f"GRANT ALL ON people TO {role}".encode())
+    if how == "guard":
+        seqguard.guard(db, "people")
+    else:
+        db.execute(how.format(role).encode())
+    db.execute(f"SET ROLE {role}".encode())
+    found = examine(config.parse(file(mariadb, database, dsn, TABLE)), db).findings
+    db.execute("RESET ROLE")
+    assert not any("SEQUENCE" in one.text for one in found)
+
+
+@pytest.mark.parametrize("deferrable", ["", "DEFERRABLE"])
+def test_tables_that_reference_each_other_want_a_constraint_that_can_be_deferred(
+    check: Found, execute: Execute, db: Connection, deferrable: str
+) -> None:
+    tables = ""
+    for name in ("a", "b"):
+        execute(f"CREATE TABLE {name} (id int PRIMARY KEY)")
+        db.execute(f"CREATE TABLE {name} (id int PRIMARY KEY)".encode())
+        tables += f'[[table]]\nsource = "{name}"\ntarget = "{name}"\nkey = ["id"]\n'
+    db.execute("ALTER TABLE a ADD FOREIGN KEY (id) REFERENCES b")
+    assert check(tables) == []
+    db.execute(f"ALTER TABLE b ADD FOREIGN KEY (id) REFERENCES a {deferrable}".encode())
+    assert ["public.a, public.b reference each other" in one for one in check(tables)] == [True] * (
+        not deferrable
+    )
+
+
+@pytest.mark.parametrize(
+    ("grants", "lacking"),
+    [
+        ("REPLICATION SLAVE, BINLOG MONITOR", []),
+        ("REPLICATION SLAVE", ["BINLOG MONITOR"]),
+        ("BINLOG MONITOR", ["REPLICATION SLAVE"]),
+        ("USAGE", ["REPLICATION SLAVE", "BINLOG MONITOR"]),
+    ],
+)
+@pytest.mark.usefixtures("tables")
+def test_an_account_that_may_not_read_the_binlog_is_told_the_grant(
+    mariadb: MariaDB, database: str, dsn: str, db: Connection, grants: str, lacking: list[str], tmp_path: Path
+) -> None:
+    user, options = account(mariadb, database, grants, tmp_path)
+    text = file(mariadb, database, dsn, TABLE).replace(mariadb.option_file, str(options))
+    found = [str(one) for one in examine(config.parse(text), db).errors]
+    in_mariadb(mariadb, None, f"DROP USER {user}")
+    expected = (
+        f"source: this account may not read the binlog: GRANT {', '.join(lacking)} ON *.* TO '{user}'@'%'"
+    )
+    assert found == ([expected] if lacking else [])
+
+
+def account(mariadb: MariaDB, database: str, grants: str, folder: Path) -> tuple[str, Path]:
+    """A user with some global privileges, and an option file to be that user."""
+    user, options = f"{database}_reader", folder / "client.cnf"
+    in_mariadb(mariadb, None, f"CREATE USER {user}", f"GRANT {grants} ON *.* TO {user}",
+               f"GRANT SELECT ON {database}.* TO {user}")  # fmt: skip
+    options.write_text(f"[client]\nuser = {user}\nsocket = {mariadb.folder / 'socket'}\n")
+    return user, options
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("binlog_row_metadata", "NO_LOG"), ("binlog_format", "MIXED"), ("log_bin", "OFF")]
+)
+def test_a_setting_that_hides_rows_is_named_with_what_mends_it(setting: str, value: str) -> None:
+    found = {"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "binlog_row_metadata": "FULL"}
+    assert problems(found) == []
+    (problem,) = problems({**found, setting: value})
+    assert "\n" not in problem
+    assert "my.cnf" in problem
+
+
+@pytest.mark.usefixtures("tables")
+def test_where_rows_go_over_already_a_column_that_only_the_source_has_is_a_warning(
+    mariadb: MariaDB, database: str, dsn: str, db: Connection, execute: Execute
+) -> None:
+    read = config.parse(file(mariadb, database, dsn, TABLE))
+    install(db)
+    db.execute(
+        """INSERT INTO seqguard_sync.positions (sync, stream, "offset") VALUES ('test', 'binlog', '{}')"""
+    )
+    execute("ALTER TABLE users ADD avatar blob")
+    (finding,) = examine(read, db).findings
+    assert (finding.key, finding.warning, "it is ignored" in finding.text) == ("columns.avatar", True, True)
+    assert "avatar" not in the_mapping(read, db).columns
+    execute("DROP TABLE users")
+    assert [one.warning for one in examine(read, db).findings] == [True]
+    db.execute("""INSERT INTO seqguard_sync.positions (sync, stream, "offset")
+        VALUES ('test', 'binlog: tables', '{"tables": []}')""")
+    assert [one.warning for one in examine(read, db).findings] == [False]
 
 
 def test_everything_is_found_at_once(changed: Found) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One finding: the source table, the key of the file within the table's section, and what is wrong."""
+    """One finding: the source table or "", the key of the file within the table's section, and what is wrong."""
 
     table: str
     key: str
@@ -45,7 +45,8 @@ def as_json(file: str, found: Sequence[Shown]) -> str:
 
 def _line(file: str, finding: Shown) -> str:
     severity = click.style(finding.severity.ljust(7), fg="yellow" if finding.warning else "red")
-    return f"{severity}  {printable(f'{file}: table {finding.table}: {finding.key}: {finding.text}')}"
+    table = f"table {finding.table}: " if finding.table else ""
+    return f"{severity}  {printable(f'{file}: {table}{finding.key}: {finding.text}')}"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -22,7 +22,7 @@ Judge = Callable[["TargetColumn", "Value"], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What does not agree. key is the key of the file, within the table's section.
+    """What does not agree. key is the key of the file, within the table's section; table is "" outside of them.
 
     A warning tells of rows that may fail; anything else keeps every row of the table from going over.
     """
@@ -33,7 +33,7 @@ class Finding:
     warning: bool = False
 
     def __str__(self) -> str:
-        return f"table {self.table}: {self.key}: {self.text}"
+        return f"{f'table {self.table}: ' if self.table else ''}{self.key}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class Known:
     """What is known of one table of the file.
 
     source: the source table's columns, None when its catalog cannot be read. target: None when there is no
-    such table. mapped: target tables that the file names.
+    such table. mapped: target tables that the file names. unique: the source's unique keys. goes_on: the target
+    has rows already, and a column that the source got since then keeps nobody from going on.
     """
 
     rules: TableRules
@@ -49,12 +50,28 @@ class Known:
     target: TargetTable | None
     mapped: frozenset[tuple[str, str]]
     judge: Judge
+    unique: Sequence[frozenset[str]] = ()
+    goes_on: bool = False
+
+    @property
+    def ignored(self) -> list[str]:
+        """Columns that are not mapped although the source has them: where rows go over already, those of no target."""
+        if not (self.goes_on and self.source and self.target):
+            return []
+        rules, has = self.rules, self.target.columns
+        named = {*rules.key, *rules.columns}
+        return [name for name in self.source if name not in named and rules.target_of(name) not in {None, *has}]
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Source and target column of everything that is mapped, as far as it is known."""
         names = list(self.source) if self.source is not None else self._expected()
-        return [(name, target) for name in names if (target := self.rules.target_of(name)) is not None]
+        ignored = self.ignored
+        return [
+            (name, target)
+            for name in names
+            if (target := self.rules.target_of(name)) is not None and name not in ignored
+        ]
 
     def _expected(self) -> list[str]:
         """Without the source's catalog: what the target has, and what the file names."""
@@ -69,18 +86,24 @@ def findings(known: Known) -> Iterator[Finding]:
     if known.source is not None:
         yield from _of_names(known, known.source)
         yield from _of_filters(known, known.source)
+        yield from _of_source_key(known, known.source)
+        yield from _of_ignored(known)
     if known.target is not None:
         yield from _of_columns(known, known.target)
         yield from _of_constants(known, known.target)
         yield from _of_values(known, known.target)
         yield from _of_key(known, known.target)
         yield from _of_unfilled(known, known.target)
-        yield from _of_table(known, known.target)
+        yield from _of_parents(known, known.target)
 
 
-def missing_source(rules: TableRules, database: str, tables: Iterable[str]) -> Finding:
-    """The source has no such table."""
-    return Finding(rules.source, "source", f"database {database} has no such table{near(rules.source, tables)}")
+def missing_source(
+    rules: TableRules, database: str, tables: Iterable[str], *, warning: bool = False
+) -> Finding:
+    """The source has no such table. A warning where its rows went over before."""
+    text = f"database {database} has no such table{near(rules.source, tables)}"
+    more = " any more: nothing comes from it; take it out of the file" if warning else ""
+    return Finding(rules.source, "source", text + more, warning=warning)
 
 
 def near(name: str, names: Iterable[str]) -> str:
@@ -105,7 +128,7 @@ def _of_names(known: Known, source: Mapping[str, SourceColumn]) -> Iterator[Find
     for key in ("columns", "values", "ignore", "only", "types"):
         named += [(f"{key}.{name}", name) for name in getattr(rules, key)]
     for key, name in named:
-        if name not in source:
+        if name not in source and not (key == "key" and not known.unique):
             text = f"{rules.source} has no column {name}{near(name, source)}"
             yield Finding(rules.source, key, text, warning=key == "leave_out")
 
@@ -199,7 +222,7 @@ def _of_labels(rules: TableRules, name: str, labels: Sequence[str]) -> Iterator[
 
 
 def _of_key(known: Known, target: TargetTable) -> Iterator[Finding]:
-    """The key finds one row: in the target by a unique index, in the source by its primary key."""
+    """The key finds one row of the target, by a unique index."""
     rules = known.rules
     columns = [to for name in rules.key if (to := rules.target_of(name))]
     if not all(column in target.columns for column in columns):
@@ -211,12 +234,34 @@ def _of_key(known: Known, target: TargetTable) -> Iterator[Finding]:
             f" UNIQUE ({listed}), neither deferrable nor partial, or name another key"
         )
         yield Finding(rules.source, "key", text)
-    if known.source is not None and {c.name for c in known.source.values() if c.key} != set(rules.key):
+
+
+def _of_source_key(known: Known, source: Mapping[str, SourceColumn]) -> Iterator[Finding]:
+    """No two rows of the source agree in the key."""
+    rules = known.rules
+    if not known.unique:
         text = (
-            f"({', '.join(rules.key)}) is not the primary key of {rules.source}:"
-            " rows that agree in it would overwrite each other"
+            f"{rules.source} has neither a primary key nor a unique index on NOT NULL columns: a table without a key"
+            " cannot be synced. Give it one, or take it out of the file"
         )
-        yield Finding(rules.source, "key", text, warning=True)
+        yield Finding(rules.source, "key", text)
+    elif set(rules.key) <= source.keys() and not any(unique <= set(rules.key) for unique in known.unique):
+        listed = " or ".join(f"({', '.join(sorted(unique))})" for unique in known.unique)
+        text = (
+            f"({', '.join(rules.key)}) is not unique in {rules.source}: rows that agree in it would overwrite each"
+            f" other. {listed} would do"
+        )
+        yield Finding(rules.source, "key", text)
+
+
+def _of_ignored(known: Known) -> Iterator[Finding]:
+    """Columns that the source got since the copy."""
+    for name in known.ignored:
+        text = (
+            f"{known.rules.target} has no column {name}: it is ignored. Put it in leave_out, or add it to the target"
+            " and copy the rows again with `seqguard sync run FILE --snapshot`"
+        )
+        yield Finding(known.rules.source, f"columns.{name}", text, warning=True)
 
 
 def _of_unfilled(known: Known, target: TargetTable) -> Iterator[Finding]:
@@ -230,12 +275,9 @@ def _of_unfilled(known: Known, target: TargetTable) -> Iterator[Finding]:
             yield Finding(known.rules.source, f"constants.{column.name}", text)
 
 
-def _of_table(known: Known, target: TargetTable) -> Iterator[Finding]:
-    """Privileges, and parents that nothing brings."""
+def _of_parents(known: Known, target: TargetTable) -> Iterator[Finding]:
+    """Parents that nothing brings."""
     rules = known.rules
-    if target.lacking:
-        text = f"this role may not write it: GRANT {', '.join(target.lacking)} ON {rules.target}"
-        yield Finding(rules.source, "target", text)
     for schema, name in target.parents:
         if (schema, name) not in known.mapped:
             text = (

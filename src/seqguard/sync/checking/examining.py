@@ -8,11 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seqguard import pg
-from seqguard.sync.checking import agreement, fitting
+from seqguard.errors import SeqguardError
+from seqguard.sync.checking import access, agreement, fitting
 from seqguard.sync.checking.agreement import Finding, Known
 from seqguard.sync.checking.starting import Pair, check_list, matched
 from seqguard.sync.mapping.config import SECRETS
 from seqguard.sync.mysql import client
+from seqguard.sync.mysql.streams import COPIED, STREAM
 from seqguard.sync.target.catalog import WRITABLE, NoSuchTargetError, read_target
 from seqguard.sync.target.values import encoder
 
@@ -25,7 +27,25 @@ if TYPE_CHECKING:
     from seqguard.sync.mysql.client import SourceColumn
     from seqguard.sync.target.catalog import TargetColumn, TargetTable
 
-    SourceTables = Mapping[str, list[SourceColumn]]
+
+@dataclass(frozen=True, slots=True)
+class SourceTables:
+    """The columns and the unique keys of every table of a source database."""
+
+    columns: Mapping[str, list[SourceColumn]]
+    unique: Mapping[str, list[frozenset[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Whether rows go over already: copied holds the source tables that were, None when that is not known."""
+
+    goes_on: bool
+    copied: frozenset[str] | None
+
+    def has(self, table: str) -> bool:
+        """Whether rows of a table went over."""
+        return self.goes_on and (self.copied is None or table in self.copied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +66,48 @@ def examine(config: Config, connection: pg.Connection) -> Examination:
 
     Writes nothing. Raises SeqguardError when a catalog cannot be read, TransientError when another try may help.
     """
+    found = access.of_source(config)
+    stores, is_installed = access.of_positions(connection)
+    found += stores
+    began = _began(access.streams(connection, config.name) if is_installed else {})
     sources = read_source(config.mysql) if config.mysql else None
     targets = {table.target: _target(connection, table) for table in config.tables}
     mapped = frozenset((table.target_schema, table.target_table) for table in config.tables)
-    found: list[Finding] = []
     known = []
     for rules in config.tables:
-        source = _columns(rules, sources, config.mysql, found)
+        source = _columns(rules, sources, config.mysql, found, warning=began.has(rules.source))
         target = targets[rules.target]
         if isinstance(target, Finding):
             found.append(Finding(rules.source, target.key, target.text))
-        one = Known(rules, source, _table_or_none(target), mapped, partial(refused, connection))
+        one = Known(
+            rules,
+            source,
+            _table_or_none(target),
+            mapped,
+            partial(refused, connection),
+            tuple(sources.unique.get(rules.source, ())) if sources else (),
+            began.has(rules.source),
+        )
         found += agreement.findings(one)
         known.append(one)
+    found += access.of_target(connection, known)
     wrong = any(not finding.warning for finding in found)
     return Examination(tuple(found), () if wrong else tuple(map(complete, known)))
 
 
 def read_source(where: MySQL) -> SourceTables:
-    """The columns of every table of the source database."""
+    """The columns and keys of every table of the source database."""
     with closing(client.connect(where.option_file)) as connection:
-        return client.columns(connection, where.database)
+        return SourceTables(
+            client.columns(connection, where.database), client.unique_keys(connection, where.database)
+        )
+
+
+def _began(streams: Mapping[str, Mapping[str, object]]) -> Began:
+    """What the stored positions of the binlog say."""
+    copied = streams.get(COPIED, {}).get("tables")
+    known = frozenset(map(str, copied)) if isinstance(copied, list) else None
+    return Began(STREAM in streams and "snapshot" not in streams[STREAM], known)
 
 
 def complete(known: Known) -> TableMapping:
@@ -75,14 +116,19 @@ def complete(known: Known) -> TableMapping:
 
 
 def _columns(
-    rules: TableRules, sources: SourceTables | None, where: MySQL | None, found: list[Finding]
+    rules: TableRules,
+    sources: SourceTables | None,
+    where: MySQL | None,
+    found: list[Finding],
+    *,
+    warning: bool,
 ) -> dict[str, SourceColumn] | None:
     if sources is None or where is None:
         return None
-    if rules.source not in sources:
-        found.append(agreement.missing_source(rules, where.database, sources))
+    if rules.source not in sources.columns:
+        found.append(agreement.missing_source(rules, where.database, sources.columns, warning=warning))
         return None
-    return {column.name: column for column in sources[rules.source]}
+    return {column.name: column for column in sources.columns[rules.source]}
 
 
 def _target(connection: pg.Connection, rules: TableRules) -> TargetTable | Finding:
@@ -114,7 +160,12 @@ def refused(connection: pg.Connection, column: TargetColumn, value: Value) -> st
 
 def propose(connection: pg.Connection, where: MySQL, schema: str) -> tuple[list[Pair], list[str]]:
     """The tables of both sides that belong together by their names, and those of the source that do not."""
-    sources = read_source(where)
+    sources = read_source(where).columns
+    if not sources:
+        raise SeqguardError(
+            f"there is no table in database {where.database} that this account may read: is the name right? If so,"
+            f" GRANT SELECT ON {where.database}.* to it"
+        )
     with pg.reading(connection, pg.Timeouts()):
         named = pg.relations(connection, pg.Timeouts())
         targets = [name for in_schema, name, kind in named if in_schema == schema and kind in WRITABLE]

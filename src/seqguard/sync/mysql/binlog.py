@@ -13,6 +13,7 @@ from seqguard.sync.mysql import binlog_server, client, snapshot
 from seqguard.sync.mysql.binlog_stream import BinlogStream, Tables
 from seqguard.sync.mysql.place import Place
 from seqguard.sync.mysql.readahead import ReadAhead
+from seqguard.sync.mysql.streams import STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from seqguard.sync.mysql.snapshot import Progress
     from seqguard.sync.source import Stored
 
-STREAM = "binlog"
 _PATIENCE = 5.0
 """Seconds that the thread has to end; a heartbeat ends it long before, where the server still sends them."""
 _LAG_EVERY = 1.0

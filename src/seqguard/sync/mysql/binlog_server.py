@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from seqguard.script import sql_file
 from seqguard.sync.mysql import client
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from seqguard.sync.mysql.client import Connection
 
 _NEEDED = {
@@ -26,6 +29,20 @@ _UNREADABLE = {
 }
 """What changes the events into some that mysql-replication does not read, and the value that does not."""
 _PARSE_ERROR = 1064
+_GLOBAL_GRANT = re.compile(r"GRANT (.+?) ON \*\.\* TO ")
+
+
+class UnfitServerError(SeqguardError):
+    """What keeps a server's binlog from being read, a line for each."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self._faults = tuple(faults)
+        super().__init__("; ".join(self._faults))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The faults."""
+        return self._faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +57,43 @@ class BinlogServer:
 def examine(connection: Connection) -> BinlogServer:
     """Who the server is.
 
-    Raises SeqguardError with the lines to run and to write into my.cnf when its settings do not do.
+    Raises UnfitServerError with what to run and to write into my.cnf when its settings do not do.
     """
     found = settings(connection)
     wrong = problems(found)
     if wrong:
-        raise SeqguardError("\n".join(wrong))
+        raise UnfitServerError(wrong)
     is_mariadb = "MariaDB" in found["version"]
     return BinlogServer(int(found["server_id"]), is_mariadb, is_mariadb or found.get("gtid_mode") == "ON")
+
+
+def faults(connection: Connection) -> list[str]:
+    """What keeps its binlog from being read by this account: settings and privileges."""
+    found = settings(connection)
+    grants = [str(grant) for (grant,) in client.query(connection, "SHOW GRANTS")]
+    lacking = lacking_rights(grants, is_mariadb="MariaDB" in found["version"])
+    return problems(found) + (
+        [f"this account may not read the binlog: {grant(connection, lacking)}"] if lacking else []
+    )
+
+
+def lacking_rights(grants: Iterable[str], *, is_mariadb: bool) -> list[str]:
+    """The privileges that reading the binlog takes and that these lines of SHOW GRANTS do not give. Pure."""
+    grants = list(grants)
+    held = {
+        name.strip() for line in grants if (found := _GLOBAL_GRANT.match(line)) for name in found[1].split(",")
+    }
+    if "ALL PRIVILEGES" in held or (not is_mariadb and any(" ON " not in line for line in grants)):
+        return []  # MySQL does not list what the roles bring
+    monitor = "BINLOG MONITOR" if is_mariadb else "REPLICATION CLIENT"
+    able = {"REPLICATION SLAVE": {"REPLICATION SLAVE"}, monitor: {monitor, "REPLICATION CLIENT", "SUPER"}}
+    return [name for name, enough in able.items() if not enough & held]
+
+
+def grant(connection: Connection, rights: Iterable[str]) -> str:
+    """The statement that gives this account global privileges."""
+    user, _, host = str(client.query(connection, "SELECT CURRENT_USER()")[0][0]).rpartition("@")
+    return f"GRANT {', '.join(rights)} ON *.* TO '{user}'@'{host}'"
 
 
 def settings(connection: Connection) -> dict[str, str]:
@@ -70,11 +116,9 @@ def problems(found: dict[str, str]) -> list[str]:
     if not wrong:
         return []
     return [
-        "the settings of the MySQL server's binlog do not do. Run this, and let sessions connect anew:",
-        *(f"  SET GLOBAL {name} = '{value}';" for name, value in wrong.items()),
-        "and keep it in my.cnf:",
-        "  [mysqld]",
-        *(f"  {name} = {value}" for name, value in wrong.items()),
+        f"{name} of the MySQL server must be {value}, not {found.get(name, '')}: SET GLOBAL {name} = '{value}', let"
+        f" sessions connect anew, and keep {name} = {value} in my.cnf under [mysqld]"
+        for name, value in wrong.items()
     ]
 
 

@@ -46,6 +46,7 @@ _HIDING = {
 _HIDING |= dict.fromkeys(range(166, 172), "compressed rows")
 """Events that mysql-replication passes over though there are, or may be, rows in them."""
 _CANNOT_SEND = 1236
+_DENIED = frozenset({1044, 1045, 1142, 1227})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,11 @@ class BinlogStream:
             return SeqguardError(
                 f"the MySQL server does not send its binlog from {at} on: {text}. If that part is purged, changes are"
                 " lost to sync: take a new snapshot with `seqguard sync run FILE --snapshot`"
+            )
+        if code in _DENIED:
+            return SeqguardError(
+                f"the MySQL server does not let this account read its binlog: {text} ({code}): GRANT REPLICATION SLAVE"
+                " ON *.* to it"
             )
         return TransientError(f"the connection to the MySQL server was lost: {text} ({code})")
 

@@ -171,6 +171,14 @@ def columns(connection: Connection, database: str) -> dict[str, list[SourceColum
     return tables
 
 
+def unique_keys(connection: Connection, database: str) -> dict[str, list[frozenset[str]]]:
+    """The columns of every unique index of a database's tables that no two rows can agree in."""
+    keys: dict[str, dict[str, set[str]]] = {}
+    for table, index, column in query(connection, sql_file("sync/mysql_unique"), database, database):
+        keys.setdefault(table, {}).setdefault(index, set()).add(column)
+    return {table: [frozenset(names) for names in indexes.values()] for table, indexes in keys.items()}
+
+
 def _text(value: str | bytes) -> str:
     """MySQL 8 gives some columns of information_schema as blobs."""
     return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,6 @@
+"""The names that a binlog's positions are stored by."""
+
+STREAM = "binlog"
+"""The stream whose positions are places in the binlog."""
+COPIED = "binlog: tables"
+"""What is stored beside it: under "tables" the source tables that were copied."""
