@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
-from conftest import rows
+from check_works import round_trips
+from conftest import one, rows
 
 import seqguard
 from seqguard.checking import BATCH
@@ -89,3 +91,35 @@ def test_progress_adds_up(many: Connection) -> None:
     done: list[int] = []
     seqguard.check(many, expect=expected.append, progress=done.append)
     assert (expected, sum(done), len(done)) == ([COUNT], COUNT, 5)
+
+
+def test_round_trips_are_few_whatever_the_number_of_tables(many: Connection, dsn: str) -> None:
+    assert len(seqguard.check(many).sequences) == COUNT
+    assert round_trips(dsn, seqguard.check) <= 25
+
+
+def test_no_lock_of_a_batch_outlives_it(many: Connection, dsn: str) -> None:
+    """Each report of progress comes at most two batches after its own."""
+    locked: list[int] = []
+    pid = many.info.backend_pid
+    with psycopg.connect(dsn, autocommit=True) as observer:
+
+        def look(_count: int) -> None:
+            query = f"SELECT count(DISTINCT relation) FROM pg_locks WHERE pid = {pid} AND relation >= 16384"
+            locked.append(one(observer, query))
+
+        seqguard.check(many, progress=look)
+    assert max(locked) <= 2 * BATCH
+
+
+def test_a_batch_sees_what_is_committed_before_it_whatever_the_isolation(many: Connection, dsn: str) -> None:
+    many.execute("SET default_transaction_isolation = 'repeatable read'")
+    inserted: list[int] = []
+    with psycopg.connect(dsn, autocommit=True) as writer:
+
+        def insert_once(_count: int) -> None:
+            if not inserted:
+                inserted.append(writer.execute("INSERT INTO t99 VALUES (5000)").rowcount)
+
+        report = seqguard.check(many, progress=insert_once)
+    assert {s.sequence: s.furthest for s in report.sequences}["public.t99_id_seq"] == 5000
