@@ -1,6 +1,6 @@
 """From MySQL's binlog to PostgreSQL, beside plain reading, as ratios in one run.
 
-    python3 tasks.py bench binlog [ROWS [ROUNDS]]
+    python3 tasks.py bench binlog [--quick | --full] [--keep]
 
 plain        the rows read with pymysql, written by COPY into the table itself, one transaction: no sync at all
 snapshot     the same rows by sync: source, mapping, writer, positions, sequences
@@ -9,26 +9,27 @@ library      the same events by mysql-replication's own decoder of rows
 applied      changes from the source into PostgreSQL
 
 The binlog holds single-row transactions (small), and transactions of 1,000 rows in statements of 100 (large). Each
-round runs every way, one after the other; a figure is the median over the rounds, in rows a second.
+round runs every way, one after the other; a figure is the median over the rounds, in rows a second. CPU time is that
+of the process that reads and writes, with all its threads; the servers' is not in it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
 import sys
 import threading
 import time
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
+from measured import aligned, keep, markdown
 from pymysql.cursors import SSCursor
 from pymysqlreplication import BinLogStreamReader
 from pymysqlreplication.row_event import WriteRowsEvent
-from writer import COLUMNS, MAPPING, TABLE
+from sizes import chosen
+from writer import COLUMNS, FSYNC, MAPPING, TABLE
 
 from seqguard.demo import mariadb
 from seqguard.demo.server import embedded_binaries, throwaway
@@ -39,12 +40,21 @@ from seqguard.sync.running.worker import Limits, Worker
 from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from seqguard.demo.mariadb import MariaDB
 
-ROWS, ROUNDS, SMALL, LARGE, BATCH = 1_000_000, 3, 20_000, 100_000, 10_000
-FSYNC = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "max_wal_size": "4GB"}
+BATCH = 10_000
+HEAD = ("work", "rows a second", "µs a row", "µs CPU a row", "CPU / time", "/ plain", "target")
+SNAPSHOT, AT_LEAST = "snapshot", 0.5
+NAMES = {
+    "plain": "plain read + COPY",
+    SNAPSHOT: "snapshot",
+    "library": "decoder of mysql-replication",
+    "read": "source alone",
+    "applied": "into PostgreSQL",
+}
+LOGS = {"large": "transactions of 1,000 rows", "small": "transactions of one row"}
 SOURCE = """
 CREATE TABLE {t} (
     id int AUTO_INCREMENT PRIMARY KEY, user_name varchar(50) UNIQUE NOT NULL, email_address varchar(100) UNIQUE NOT NULL,
@@ -151,47 +161,113 @@ class Bench:
         return before
 
 
-def timed(work: Callable[[], None], rows: int) -> float:
-    """Rows a second."""
-    began = time.perf_counter()
+class Time(NamedTuple):
+    """Seconds a row, on the clock and of this process's CPU."""
+
+    clock: float
+    cpu: float
+
+
+class Size(NamedTuple):
+    rows: int
+    small: int
+    large: int
+    rounds: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} rounds; a table of {self.rows:,} rows; a binlog of {self.large:,} rows in large"
+            f" transactions, and of {self.small:,} in small ones"
+        )
+
+
+QUICK, USUAL, FULL = (
+    Size(20_000, 2_000, 10_000, 1),
+    Size(300_000, 20_000, 200_000, 3),
+    Size(1_000_000, 50_000, 500_000, 3),
+)
+Figures = dict[str, list[Time]]
+
+
+def timed(work: Callable[[], None], rows: int) -> Time:
+    began, used = time.perf_counter(), time.process_time()
     work()
-    return rows / (time.perf_counter() - began)
+    return Time((time.perf_counter() - began) / rows, (time.process_time() - used) / rows)
 
 
-def measure(bench: Bench, rows: int, rounds: int) -> dict[str, list[float]]:
+def measure(bench: Bench, size: Size) -> Figures:
     bench.run(SOURCE.format(t="users"))
-    bench.run(FILL.format(t="users", first=1, last=rows))
+    bench.run(FILL.format(t="users", first=1, last=size.rows))
     logs = {
-        "small": (SMALL, bench.write("small", SMALL, 1)),
-        "large": (LARGE, bench.write("large", LARGE, 1000)),
+        "large": (size.large, bench.write("large", size.large, 1000)),
+        "small": (size.small, bench.write("small", size.small, 1)),
     }
-    figures: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for name, work in {"plain": bench.plain, "snapshot": lambda: bench.applied("users")}.items():
+    figures: Figures = {}
+    for _ in range(size.rounds):
+        for name, work in {"plain": bench.plain, SNAPSHOT: lambda: bench.applied("users")}.items():
             bench.prepare()
-            figures.setdefault(name, []).append(timed(work, rows))
+            figures.setdefault(name, []).append(timed(work, size.rows))
         for table, (count, offset) in logs.items():
             bench.prepare()
             for name, way in {"library": bench.library, "read": bench.read, "applied": bench.applied}.items():
-                rate = timed(partial(way, table, offset), count)
-                figures.setdefault(f"{name}, {table}", []).append(rate)
+                figures.setdefault(f"{name}, {table}", []).append(timed(partial(way, table, offset), count))
     return figures
 
 
-def main(rows: int = ROWS, rounds: int = ROUNDS) -> None:
+def label(name: str) -> str:
+    """What a page calls a figure."""
+    way, _, log = name.partition(", ")
+    return f"{LOGS[log]}: {NAMES[way]}" if log else NAMES[way]
+
+
+def rate(times: Sequence[Time]) -> float:
+    """Rows a second."""
+    return median(1 / time.clock for time in times)
+
+
+def cells(name: str, figures: Figures) -> list[str]:
+    """A line of the table."""
+    times = figures[name]
+    plain = median(a.clock / b.clock for a, b in zip(figures["plain"], times, strict=True))
+    verdict = f">= {AT_LEAST}: {'met' if plain >= AT_LEAST else 'not met'}"
+    return [
+        label(name),
+        f"{rate(times):,.0f}",
+        f"{median(time.clock for time in times) * 1e6:.1f}",
+        f"{median(time.cpu for time in times) * 1e6:.1f}",
+        f"{median(time.cpu / time.clock for time in times):.2f}",
+        f"{plain:.2f}" if name == SNAPSHOT else "",
+        verdict if name == SNAPSHOT else "",
+    ]
+
+
+def draw(figures: Figures) -> None:
+    from chart import bars
+
+    tables, axis = ("plain", SNAPSHOT), "rows a second"
+    bars("snapshot", "A table's snapshot", [NAMES[name] for name in tables],
+         {"rows a second": [rate(figures[name]) for name in tables]},
+         axis=axis, targets=[None, AT_LEAST * rate(figures["plain"])], digits=0)  # fmt: skip
+    ways = {
+        NAMES[way]: [rate(figures[f"{way}, {log}"]) for log in LOGS] for way in ("library", "read", "applied")
+    }
+    bars("binlog", "From the binlog", list(LOGS.values()), ways, axis=axis, digits=0)
+
+
+def main(arguments: Sequence[str]) -> None:
+    run = chosen(arguments, __doc__, quick=QUICK, usual=USUAL, full=FULL)
     with mariadb.throwaway() as source, throwaway(embedded_binaries(), FSYNC) as target:
         bench = Bench(source, target.conninfo())
         version = bench.run("SELECT version()", None)[0][0]
-        figures = measure(bench, rows, rounds)
-    print(
-        f"MariaDB {version}, {rows} rows, load {os.getloadavg()[0]:.1f}, medians of {rounds} rounds, rows a second"
-    )
-    for name, rates in figures.items():
-        print(f"{name:16} {statistics.median(rates):10,.0f}")
-    ratio = statistics.median(map(float.__truediv__, figures["snapshot"], figures["plain"]))
-    print(f"snapshot / plain {ratio:10.2f}")
-    print(json.dumps({"mariadb": version, "rows": rows, "rounds": rounds, "figures": figures}))
+        figures = measure(bench, run.size)
+    about = f"MariaDB {version}, {run.about}; {run.size}"
+    table = [cells(name, figures) for name in figures]
+    print(about, *(aligned(line, HEAD, first=58) for line in (HEAD, *table)), sep="\n")
+    if run.keep:
+        found = {name: [time._asdict() for time in times] for name, times in figures.items()}
+        keep("sync.md", "binlog", {"machine": about, "seconds a row": found}, markdown(HEAD, table))
+        draw(figures)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(sys.argv[1:])

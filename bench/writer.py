@@ -1,6 +1,6 @@
 """The writer's apply rate, beside what bounds it and beside what it replaces, as ratios in one run.
 
-    python3 tasks.py bench writer [ROUNDS]
+    python3 tasks.py bench writer [--quick | --full] [--keep]
 
 bound        the same rows: COPY into a temporary table, one INSERT ... ON CONFLICT, commit; nothing else
 writer       changes in, rows and position out: mapped, netted, encoded, sequences brought forward; new rows by COPY,
@@ -14,18 +14,18 @@ a ratio the median of the rounds' ratios.
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
+from measured import aligned, keep, markdown
+from sizes import chosen
 
 from seqguard.demo.server import embedded_binaries, throwaway
 from seqguard.sync.event import Batch, Change, Position
@@ -36,7 +36,7 @@ from seqguard.sync.writing.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ROUNDS, ROWS, BATCH, SINGLE = 5, 100_000, 10_000, 1_000
+BATCH = 10_000
 STREAM = "bench"
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 FSYNC = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "max_wal_size": "4GB"}
@@ -70,7 +70,23 @@ MAPPING = {
 UPSERT = "INSERT INTO {t} ({columns}) {rows} ON CONFLICT (id) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in COLUMNS[1:]
 )
+HEAD = ("change", "bound", "writer", "row by row", "writer / bound", "writer / row by row", "target")
+WAYS = ("bound", "writer", "row by row")
+AT_LEAST, AT_LEAST_SINGLE = 0.5, 20
 Connection = psycopg.Connection[Any]
+Round = dict[str, dict[str, float]]
+
+
+class Size(NamedTuple):
+    rows: int
+    single: int
+    rounds: int
+
+    def __str__(self) -> str:
+        return f"{self.rounds} rounds of {self.rows:,} rows in batches of {BATCH:,}, {self.single:,} row by row"
+
+
+QUICK, USUAL, FULL = Size(20_000, 500, 1), Size(100_000, 1_000, 5), Size(1_000_000, 5_000, 3)
 
 
 def source_row(number: int, version: int) -> dict[str, Any]:
@@ -163,18 +179,18 @@ def mapping() -> TableMapping:
     )  # fmt: skip
 
 
-def one_round(connection: Connection, conninfo: str) -> dict[str, dict[str, float]]:
+def one_round(connection: Connection, conninfo: str, size: Size) -> Round:
     """Rows a second: by kind of change and way."""
     prepare(connection)
     writer = Writer(conninfo, "bench", [mapping()])
     writer.apply(Batch())
-    found: dict[str, dict[str, float]] = {}
+    found: Round = {}
     for version, kind in enumerate(("insert", "update")):
-        rows, work = target_rows(ROWS, version), changes(ROWS, version)
+        rows, work = target_rows(size.rows, version), changes(size.rows, version)
         found[kind] = {
-            "bound": timed(partial(by_bound, connection, rows), ROWS),
-            "writer": timed(partial(by_writer, writer, work), ROWS),
-            "row by row": timed(partial(by_row, connection, rows[:SINGLE]), SINGLE),
+            "bound": timed(partial(by_bound, connection, rows), size.rows),
+            "writer": timed(partial(by_writer, writer, work), size.rows),
+            "row by row": timed(partial(by_row, connection, rows[: size.single]), size.single),
         }
     writer.close()
     different = connection.execute("SELECT * FROM bound EXCEPT SELECT * FROM written").fetchall()
@@ -182,25 +198,47 @@ def one_round(connection: Connection, conninfo: str) -> dict[str, dict[str, floa
     return found
 
 
-def main(rounds: int = ROUNDS) -> None:
+def cells(kind: str, figures: Sequence[Round]) -> list[str]:
+    """A line of the table: rows a second, and the ratios that the targets are for."""
+    rates = [one[kind] for one in figures]
+    to_bound = median(rate["writer"] / rate["bound"] for rate in rates)
+    to_single = median(rate["writer"] / rate["row by row"] for rate in rates)
+    met = to_bound >= AT_LEAST and to_single >= AT_LEAST_SINGLE
+    return [
+        kind,
+        *(f"{median(rate[way] for rate in rates):,.0f}" for way in WAYS),
+        f"{to_bound:.2f}",
+        f"{to_single:.1f}",
+        f">= {AT_LEAST} and {AT_LEAST_SINGLE}: {'met' if met else 'not met'}",
+    ]
+
+
+def draw(figures: Sequence[Round]) -> None:
+    from chart import bars
+
+    kinds = list(figures[0])
+    rates = {way: [median(one[kind][way] for one in figures) for kind in kinds] for way in WAYS}
+    targets = [
+        max(AT_LEAST * bound, AT_LEAST_SINGLE * single)
+        for bound, single in zip(rates["bound"], rates["row by row"], strict=True)
+    ]
+    bars("writer", "The writer's apply rate", kinds, rates, axis="rows a second", targets=targets, digits=0)
+
+
+def main(arguments: Sequence[str]) -> None:
+    run = chosen(arguments, __doc__, quick=QUICK, usual=USUAL, full=FULL)
     with (
         throwaway(embedded_binaries(), FSYNC) as server,
         psycopg.connect(server.conninfo(), autocommit=True) as connection,
     ):
-        figures = [one_round(connection, server.conninfo()) for _ in range(rounds)]
-        version = connection.info.server_version
-    print(
-        f"PostgreSQL {version // 10000}, {os.cpu_count()} CPUs, batches of {BATCH}, medians of {rounds} rounds,"
-        " rows a second"
-    )
-    for kind in figures[0]:
-        medians = {way: statistics.median(one[kind][way] for one in figures) for way in figures[0][kind]}
-        to_bound = statistics.median(one[kind]["writer"] / one[kind]["bound"] for one in figures)
-        to_single = statistics.median(one[kind]["writer"] / one[kind]["row by row"] for one in figures)
-        cells = "  ".join(f"{way} {rate:9,.0f}" for way, rate in medians.items())
-        print(f"{kind:7} {cells}  writer is {to_bound:.2f} of the bound, {to_single:.1f} times row by row")
-    print(json.dumps({"server": version, "rounds": rounds, "rows": ROWS, "batch": BATCH, "figures": figures}))
+        figures = [one_round(connection, server.conninfo(), run.size) for _ in range(run.size.rounds)]
+    about = f"{run.about}; {run.size}; rows a second"
+    table = [cells(kind, figures) for kind in figures[0]]
+    print(about, *(aligned(line, HEAD, first=8) for line in (HEAD, *table)), sep="\n")
+    if run.keep:
+        keep("sync.md", "writer", {"machine": about, "rounds": figures}, markdown(HEAD, table))
+        draw(figures)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(sys.argv[1:])

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from seqguard import pg
 from seqguard.sync.failure import BadValueError
 from seqguard.sync.mapping.step import Delete, Rekey, Truncate, Upsert
 from seqguard.sync.writing.explaining import NOT_YET, explanation, meaning
 from seqguard.sync.writing.netting import Net, parents_first, segments
-from seqguard.sync.writing.postgres import is_of_table, is_transient, line_of, row
+from seqguard.sync.writing.postgres import is_of_table, is_transient, row
+from seqguard.sync.writing.searching import PARENT_MISSING, Operation, blamed, failing, orphans
 from seqguard.sync.writing.sink import bad_ones, only_looking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     import psycopg
 
     from seqguard.sync.mapping.step import Step
-    from seqguard.sync.writing.netting import Segment
+    from seqguard.sync.writing.netting import Round, Segment
     from seqguard.sync.writing.pending import Pending
     from seqguard.sync.writing.sink import Lines, Sink
 
-_PARENT_MISSING = "23503"
+_TAKEN = "23505"
 _REFUSED = frozenset({"23502", "23514"})
 """NOT NULL and CHECK: whether a row is refused does not depend on other rows."""
 _UNFIT = "the value does not go into the target: change the mapping or the row at the source"
@@ -39,22 +40,11 @@ class StaleTableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Operation:
-    """One thing to do with one table, and the steps that it does, in the order of its lines. lines: of an upsert."""
-
-    kind: Literal["upsert", "delete"]
-    sink: Sink
-    run: Callable[[], int]
-    steps: Sequence[Step]
-    lines: Lines | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Ready:
     """Steps, and all that can be done of them without the target."""
 
     steps: Sequence[Step]
-    operations: Sequence[_Operation]
+    operations: Sequence[Operation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +52,14 @@ class _Failure:
     """Why a part could not be applied.
 
     step is to blame where that is known; apart are all those that fail so, where they can be told at once.
+    alone are those that fail in the midst of the others, and are to be tried in their own place.
     """
 
     error: psycopg.Error
     sink: Sink
     step: Step | None
     apart: Sequence[Step] = ()
+    alone: Sequence[Step] = ()
 
 
 class Applier:
@@ -79,13 +71,14 @@ class Applier:
         self._insert_from = insert_from
         order = parents_first({sink.target.oid: sink.target.references for sink in sinks.values()})
         self._sinks = dict(sorted(sinks.items(), key=lambda item: order.index(item[1].target.oid)))
+        self._ordered: dict[str, Container[str]] = {}
         self._parents = _parents(connection, sinks.values())
         self._defers = bool(sinks) and _has_deferrable(connection, [sink.target.oid for sink in sinks.values()])
 
     def ready(self, steps: Sequence[Step]) -> Ready | None:
         """Steps made ready; None where a value does not fit. Asks the target nothing: another thread may do it."""
         try:
-            return Ready(steps, self._operations(steps))
+            return Ready(steps, self._operations(steps, {}))
         except _BadStepsError:
             return None
 
@@ -93,9 +86,11 @@ class Applier:
         """Apply steps in the transaction that is open; what cannot be applied becomes letters.
 
         A part that fails is split in the order of its changes, so that each part leads from one state
-        of the source to another. What then waits for another row is tried once more: it may have come. Raises StaleTableError where a whole table is not as it was,
-        psycopg.Error for what may pass.
+        of the source to another. A table whose rows hand unique values to one another is written in the order of
+        its changes, the others not. What then waits for another row is tried once more: it may have come.
+        Raises StaleTableError where a whole table is not as it was, psycopg.Error for what may pass.
         """
+        self._ordered = {}
         for sink in self._sinks.values():
             sink.begin()
         counts: Counter[str] = Counter()
@@ -115,6 +110,8 @@ class Applier:
                 self._give_up(part[0], failure, pending)
             elif failure and failure.apart:
                 parts.append(self._without(part, failure, pending))
+            elif failure and failure.alone:
+                parts.extend(reversed(_cut(part, failure.alone)))
             elif failure:
                 self._require_table(failure)
                 parts.extend(reversed(_split(part, failure.step)))
@@ -137,21 +134,44 @@ class Applier:
         except psycopg.Error as error:
             if is_transient(error) or operation is None or pg.is_lost(self._connection):
                 raise
-            apart = self._apart(operations, operation, error) if len(part) > 1 else ()
-            return _Failure(error, operation.sink, _blamed(operation, error), apart)
+            if len(part) > 1 and self._needs_order(operation, error):
+                return self._attempt(part, pending, counts, None)
+            return self._failure(part, operations, operation, error)
         counts.update(done)
         pending.applied(step.change for step in fit)
         return None
 
+    def _needs_order(self, failed: Operation, error: psycopg.Error) -> bool:
+        """Whether a unique violation may be one of rows that hand values to one another; keep their order from now."""
+        sink = failed.sink
+        source, oid = sink.mapping.source, sink.target.oid
+        if error.sqlstate != _TAKEN or failed.lines is None or failed.rounds:
+            return False
+        if source in self._ordered or [one.target.oid for one in self._sinks.values()].count(oid) > 1:
+            return False
+        self._ordered[source] = sink.unique
+        return True
+
+    def _failure(
+        self, part: Sequence[Step], operations: Sequence[Operation], failed: Operation, error: psycopg.Error
+    ) -> _Failure:
+        step = blamed(failed, error)
+        apart = self._apart(operations, failed, error) if len(part) > 1 else ()
+        seek = len(part) > 1 and not (apart or step or is_of_table(error))
+        if seek:
+            self._defer()
+        alone = failing(self._connection, operations, failed) if seek else ()
+        return _Failure(error, failed.sink, step, apart, alone)
+
     def _apart(
-        self, operations: Sequence[_Operation], failed: _Operation, error: psycopg.Error
+        self, operations: Sequence[Operation], failed: Operation, error: psycopg.Error
     ) -> Sequence[Step]:
         """The steps that fail for the same reason, all at once: there may be thousands."""
         found: Sequence[Step] = ()
         with only_looking(self._connection):
-            if error.sqlstate == _PARENT_MISSING:
+            if error.sqlstate == PARENT_MISSING:
                 self._defer()
-                found = _orphans(operations)
+                found = orphans(operations)
             elif error.sqlstate in _REFUSED and failed.lines is not None:
                 found = [failed.steps[n] for n in sorted(failed.sink.refused(failed.lines, error))]
         return found
@@ -159,7 +179,7 @@ class Applier:
     def _without(self, part: Sequence[Step], failure: _Failure, pending: Pending) -> list[Step]:
         """The part without the steps that fail for one reason: those that lack a parent wait, the others are dead."""
         state = failure.error.sqlstate or ""
-        waits = state == _PARENT_MISSING
+        waits = state == PARENT_MISSING
         for step in failure.apart:
             detail = NOT_YET if waits else meaning(state)
             pending.add(step.change, "waiting" if waits else "dead", state, pg.explain(failure.error), detail)
@@ -176,48 +196,55 @@ class Applier:
 
     def _encoded(
         self, part: Sequence[Step], pending: Pending, ready: Ready | None
-    ) -> tuple[Sequence[Step], Sequence[_Operation]]:
+    ) -> tuple[Sequence[Step], Sequence[Operation]]:
         """The operations of a part, without the steps whose values do not fit: those become letters."""
-        if ready and part is ready.steps:
+        if ready and part is ready.steps and not self._ordered:
             return part, ready.operations
         while True:
             try:
-                return part, self._operations(part)
+                return part, self._operations(part, self._ordered)
             except _BadStepsError as bad:
                 for step, error in bad.found:
                     pending.add(step.change, "dead", error.sqlstate, str(error), _UNFIT)
                 gone = {id(step.change) for step, _ in bad.found}
                 part = [step for step in part if id(step.change) not in gone]
 
-    def _operations(self, part: Sequence[Step]) -> list[_Operation]:
-        return [one for segment in segments(part, self._parents) for one in self._of_segment(segment)]
+    def _operations(self, part: Sequence[Step], ordered: Mapping[str, Container[str]]) -> list[Operation]:
+        found = segments(part, self._parents, ordered)
+        return [one for segment in found for one in self._of_segment(segment)]
 
-    def _of_segment(self, segment: Segment) -> Iterator[_Operation]:
+    def _of_segment(self, segment: Segment) -> Iterator[Operation]:
         if isinstance(segment, Truncate):
             sink = self._sinks[segment.table.source]
-            yield _Operation("delete", sink, sink.empty, [segment])
+            yield Operation("delete", sink, sink.empty, [segment])
         elif isinstance(segment, Rekey):
             yield _rekey(self._sinks[segment.table.source], segment)
         else:
             yield from self._net(segment)
 
-    def _net(self, net: Net) -> Iterator[_Operation]:
+    def _net(self, net: Net) -> Iterator[Operation]:
         """Upserts, parents first; then deletes, children first."""
         for source, sink in self._sinks.items():
             if source in net.upserts:
                 yield self._upsert(sink, net.upserts[source])
+            for round_ in net.rounds.get(source, ()):
+                yield from self._round(sink, round_)
         for source, sink in reversed(self._sinks.items()):
             if source in net.deletes:
                 yield _delete(sink, net.deletes[source])
 
-    def _upsert(self, sink: Sink, steps: Sequence[Upsert]) -> _Operation:
-        try:
-            lines = sink.encode(steps)
-        except BadValueError:
-            raise _BadStepsError(bad_ones(sink, steps)) from None
+    def _round(self, sink: Sink, round_: Round) -> Iterator[Operation]:
+        if round_.deletes:
+            yield replace(_delete(sink, round_.deletes), rounds=True)
+        if round_.upserts:
+            lines = _encoded(sink, round_.upserts)
+            yield Operation("upsert", sink, lambda: sink.upsert(lines), round_.upserts, lines, rounds=True)
+
+    def _upsert(self, sink: Sink, steps: Sequence[Upsert]) -> Operation:
+        lines = _encoded(sink, steps)
         new = len(steps) >= self._insert_from and all(step.change.before is None for step in steps)
         write = sink.insert if new else sink.upsert
-        return _Operation("upsert", sink, lambda: write(lines), steps, lines)
+        return Operation("upsert", sink, lambda: write(lines), steps, lines)
 
     def _require_table(self, failure: _Failure) -> None:
         """Tell an error of a whole table from one of some rows: it comes without rows, too."""
@@ -239,7 +266,7 @@ class Applier:
         detail = explanation(self._connection, failure.sink, step, failure.error)
         pending.add(
             step.change,
-            "waiting" if state == _PARENT_MISSING else "dead",
+            "waiting" if state == PARENT_MISSING else "dead",
             state,
             pg.explain(failure.error),
             detail,
@@ -252,14 +279,21 @@ class _BadStepsError(Exception):
         self.found = found
 
 
-def _delete(sink: Sink, steps: Sequence[Delete]) -> _Operation:
+def _encoded(sink: Sink, steps: Sequence[Upsert]) -> Lines:
+    try:
+        return sink.encode(steps)
+    except BadValueError:
+        raise _BadStepsError(bad_ones(sink, steps)) from None
+
+
+def _delete(sink: Sink, steps: Sequence[Delete]) -> Operation:
     """A key that cannot be in the target is not there."""
     found = [(step, line) for step in steps if (line := sink.encode_key(step.key))]
     lines = [line for _, line in found]
-    return _Operation("delete", sink, lambda: sink.delete(lines), [step for step, _ in found])
+    return Operation("delete", sink, lambda: sink.delete(lines), [step for step, _ in found])
 
 
-def _rekey(sink: Sink, step: Rekey) -> _Operation:
+def _rekey(sink: Sink, step: Rekey) -> Operation:
     row = Upsert(step.table, step.key, step.row, step.change)
     try:
         lines = sink.encode([row])
@@ -267,24 +301,8 @@ def _rekey(sink: Sink, step: Rekey) -> _Operation:
         raise _BadStepsError([(step, error)]) from None
     old = sink.encode_key(step.old_key)
     if old is None:
-        return _Operation("upsert", sink, lambda: sink.upsert(lines), [step])
-    return _Operation("upsert", sink, lambda: sink.rekey([old], lines), [step])
-
-
-def _orphans(operations: Sequence[_Operation]) -> Sequence[Step]:
-    """The steps of the first operation that has some whose rows reference rows which are not there."""
-    for operation in operations:
-        if operation.lines is not None:
-            found = [operation.steps[n] for n in sorted(operation.sink.orphans(operation.lines))]
-            if found:
-                return found
-        operation.run()
-    return ()
-
-
-def _blamed(operation: _Operation, error: psycopg.Error) -> Step | None:
-    line = line_of(error)
-    return operation.steps[line - 1] if line and line <= len(operation.steps) else None
+        return Operation("upsert", sink, lambda: sink.upsert(lines), [step])
+    return Operation("upsert", sink, lambda: sink.rekey([old], lines), [step])
 
 
 def _split(part: Sequence[Step], blamed: Step | None) -> list[Sequence[Step]]:
@@ -295,6 +313,18 @@ def _split(part: Sequence[Step], blamed: Step | None) -> list[Sequence[Step]]:
     place = next(index for index, step in enumerate(part) if step.change is blamed.change)
     middle = (place + 1 + len(part)) // 2
     return [part[:place], [part[place]], part[place + 1 : middle], part[middle:]]
+
+
+def _cut(part: Sequence[Step], alone: Sequence[Step]) -> list[Sequence[Step]]:
+    """The part in pieces, in order: these steps each alone, and what is between them."""
+    marked = {id(step.change) for step in alone}
+    pieces: list[list[Step]] = [[]]
+    for step in part:
+        if id(step.change) in marked:
+            pieces += [[step], []]
+        else:
+            pieces[-1].append(step)
+    return [piece for piece in pieces if piece]
 
 
 def _parents(connection: pg.Connection, sinks: Iterable[Sink]) -> frozenset[tuple[str, str]]:

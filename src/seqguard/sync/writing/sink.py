@@ -48,6 +48,9 @@ class Sink:
         self._statements = statements.of_table(self._shape)
         foreign_keys = connection.execute(pg.template("sync/foreign_keys"), {"table": target.oid}).fetchall()
         self._orphans = statements.orphans(self._shape, foreign_keys)
+        unique = connection.execute(pg.template("sync/unique_values"), {"table": target.oid})
+        self.unique = frozenset(name for (name,) in unique)
+        """The columns whose values no two rows may share, alone or together."""
         self._used: set[int] = set()
         self._pause = 0
 
