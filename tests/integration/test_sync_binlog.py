@@ -13,11 +13,13 @@ from platforms import until
 from seqguard.errors import SeqguardError
 from seqguard.sync.failure import TransientError
 from seqguard.sync.mysql import client, snapshot
+from seqguard.sync.mysql.binlog import BinlogSource
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from seqguard.demo.mariadb import MariaDB
-    from seqguard.sync.event import Change
-    from seqguard.sync.mysql.binlog import BinlogSource
+    from seqguard.sync.event import Change, Offset
 
 __all__ = ["database", "execute", "mariadb", "own_mariadb"]
 
@@ -274,3 +276,75 @@ def purged(server: MariaDB) -> bool:
         ((last, *_),) = client.query(connection, "SHOW MASTER STATUS")
         client.query(connection, f"PURGE BINARY LOGS TO '{last}'")
         return len(client.query(connection, "SHOW BINARY LOGS")) == 1
+
+
+def test_a_table_that_is_new_in_the_mapping_is_copied_and_the_others_are_not(
+    mariadb: MariaDB, database: str, execute: Execute
+) -> None:
+    for name in ("t", "u"):
+        execute(f"CREATE TABLE {name} (id int PRIMARY KEY)")
+        execute(f"INSERT INTO {name} VALUES (1), (2)")
+    stored: dict[str, Offset] = {}
+    read_all(Reading(mariadb, database, [mapping("t")]), stored)
+    execute("INSERT INTO u VALUES (3)")
+    execute("INSERT INTO t VALUES (3)")
+    execute("DELETE FROM u WHERE id = 1")
+    found = read_all(Reading(mariadb, database, [mapping("t"), mapping("u")]), stored)
+    assert [(c.table, *ids([c]), c.after is None) for c in found] == [
+        ("u", 2, False), ("u", 3, False),  # the copy
+        ("u", 3, False), ("t", 3, False), ("u", 1, True),
+    ]  # fmt: skip
+    assert read_all(Reading(mariadb, database, [mapping("t"), mapping("u")]), stored) == []
+    assert stored["binlog: tables"] == {"tables": ["t", "u"]}
+
+
+def test_a_table_that_was_out_of_the_mapping_is_copied_again(
+    mariadb: MariaDB, database: str, execute: Execute
+) -> None:
+    for name in ("t", "u"):
+        execute(f"CREATE TABLE {name} (id int PRIMARY KEY)")
+    execute("INSERT INTO u VALUES (1)")
+    stored: dict[str, Offset] = {}
+    both = [mapping("t"), mapping("u")]
+    assert [
+        read_all(Reading(mariadb, database, tables), stored) != [] for tables in (both, both[:1], both)
+    ] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def read_all(reading: Reading, stored: dict[str, Offset]) -> list[Change]:
+    """Read to the end of the binlog, and store the positions as a target would."""
+    found: list[Change] = []
+    with closing(reading.source()) as source:
+        source.start(stored.get)
+        for _ in range(200):
+            batch = source.poll(1_000, 0.1)
+            found += batch.changes
+            stored.update(batch.positions)
+            if not batch.changes and source.lag() == 0:
+                return found
+    raise AssertionError(f"still behind: {stored}")
+
+
+def poll_long(source: BinlogSource) -> None:
+    source.start(lambda _: None)
+    for _ in range(100):
+        source.poll(10, 0.1)
+
+
+def test_an_account_that_may_not_read_the_binlog_is_no_reason_to_try_again(
+    mariadb: MariaDB, database: str, execute: Execute, tmp_path: Path
+) -> None:
+    execute(TABLE)
+    options = tmp_path / "client.cnf"
+    options.write_text(f"[client]\nuser = {database}_poor\nsocket = {mariadb.folder / 'socket'}\n")
+    run(mariadb, None, f"CREATE USER {database}_poor", f"GRANT BINLOG MONITOR ON *.* TO {database}_poor",
+        f"GRANT SELECT ON {database}.* TO {database}_poor")  # fmt: skip
+    source = BinlogSource([mapping("t", "v")], database=database, replica_id=4001, option_file=str(options))
+    with closing(source), pytest.raises(SeqguardError, match="REPLICATION SLAVE") as refused:
+        poll_long(source)
+    run(mariadb, None, f"DROP USER {database}_poor")
+    assert not isinstance(refused.value, TransientError)

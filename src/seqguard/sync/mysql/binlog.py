@@ -7,16 +7,18 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from seqguard.errors import SeqguardError
 from seqguard.sync.event import Batch
 from seqguard.sync.mysql import binlog_server, client, snapshot
 from seqguard.sync.mysql.binlog_stream import BinlogStream, Tables
 from seqguard.sync.mysql.place import Place
 from seqguard.sync.mysql.readahead import ReadAhead
-from seqguard.sync.mysql.streams import STREAM
+from seqguard.sync.mysql.streams import COPIED, STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
     from seqguard.sync.event import Offset
     from seqguard.sync.mapping.table import TableMapping
@@ -68,6 +70,7 @@ class BinlogSource:
     def start(self, stored: Stored) -> None:
         """Connect, and go on from where the target stands; from a snapshot when it stands nowhere.
 
+        Tables that were not copied before are copied then, and come out right like those of a snapshot that was cut.
         Raises TransientError when the server cannot be reached, SeqguardError when its settings do not do or it is
         another one without GTIDs.
         """
@@ -75,16 +78,33 @@ class BinlogSource:
         self._control = self._connect()
         server = binlog_server.examine(self._control)
         known = stored(STREAM)  # asked for even where it is not used: the target moves on from there only
+        copied = _tables_of(stored(COPIED))
         offset = None if self._new_snapshot else known
         if offset is not None:
             _check_server(server, offset)
+            offset = self._with_new_tables(offset, copied)
         self._ahead = ReadAhead(self._batches(server, offset), fill=_in_snapshot)
+
+    def _with_new_tables(self, offset: Offset, copied: frozenset[str] | None) -> Offset:
+        """The offset, of a snapshot of the tables that are new in the mapping if there are some."""
+        mapped = {table.source for table in self._mappings}
+        new = sorted(mapped - copied) if copied is not None and "snapshot" not in offset else []
+        if not new:
+            return offset
+        structlog.get_logger().warning("copying tables that are new in the mapping", tables=new)
+        return snapshot.nothing_done(offset, sorted(mapped.difference(new)))
+
+    def _copied(self, missing: Collection[str] = ()) -> dict[str, Offset]:
+        """What is stored beside the position: the tables that this mapping has copied."""
+        return {COPIED: {"tables": sorted(t.source for t in self._mappings if t.source not in missing)}}
 
     def _batches(self, server: BinlogServer, offset: Offset | None) -> Iterator[Batch]:
         """Everything from an offset on. Runs in the thread that reads ahead."""
         position = offset
         if position is None or "snapshot" in position:
             position = yield from self._read_snapshot(server, position)
+        else:
+            yield Batch(positions=self._copied())
         place = Place(position, server.server_id, is_mariadb=server.is_mariadb)
         self._stream = BinlogStream(self._connect, server, self._replica_id, place, self._tables(server))
         yield from self._stream.batches(STREAM)
@@ -108,6 +128,7 @@ class BinlogSource:
             yield Batch(positions={STREAM: offset}, stopped=missing)
             self._snapshot = snapshot.Snapshot(connection, STREAM, tables, offset)
             yield from self._snapshot.batches()
+            yield Batch(positions=self._copied(missing))
         return {name: value for name, value in offset.items() if name != "snapshot"}
 
     def poll(self, limit: int, seconds: float) -> Batch:
@@ -153,6 +174,12 @@ class BinlogSource:
                     opened.close()
         self._ahead = self._stream = self._control = self._snapshot = None
         self._offset = {}
+
+
+def _tables_of(stored: Offset | None) -> frozenset[str] | None:
+    """The tables that were copied, None when that was not stored."""
+    listed = (stored or {}).get("tables")
+    return frozenset(map(str, listed)) if isinstance(listed, list) else None
 
 
 def _in_snapshot(positions: Mapping[str, Offset]) -> bool:

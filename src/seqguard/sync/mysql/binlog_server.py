@@ -144,6 +144,14 @@ def bytes_between(connection: Connection, file: str, pos: int) -> int:
     return max(0, sum(size for _, size in later) - pos)
 
 
+def is_purged(connection: Connection, server_id: int, file: str, pos: int) -> bool:
+    """Whether the binlog of that server no longer holds a position; False where another server answers."""
+    if int(settings(connection)["server_id"]) != server_id:
+        return False
+    sizes = {str(row[0]): int(row[1]) for row in client.query(connection, "SHOW BINARY LOGS")}
+    return pos > sizes.get(file, -1)
+
+
 def gtids_at(connection: Connection, server: BinlogServer, file: str, pos: int) -> str:
     """The GTIDs of everything before a position, "" where there are none."""
     if server.is_mariadb:

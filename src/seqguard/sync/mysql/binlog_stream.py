@@ -45,6 +45,8 @@ _HIDING = {
 }
 _HIDING |= dict.fromkeys(range(166, 172), "compressed rows")
 """Events that mysql-replication passes over though there are, or may be, rows in them."""
+_NEW_COLUMN = "new column ignored"
+_WHAT_TO_DO = "put it in leave_out, or add it to the target and copy the rows again with `seqguard sync run FILE --snapshot`"
 _CANNOT_SEND = 1236
 _DENIED = frozenset({1044, 1045, 1142, 1227})
 
@@ -196,7 +198,7 @@ class BinlogStream:
         for name in names:
             if (table, name) not in self._noted:
                 self._noted.add((table, name))
-                self._log.info("new column ignored", table=table, column=name)
+                self._log.warning(_NEW_COLUMN, table=table, column=name, what_to_do=_WHAT_TO_DO)
 
     def _rows(self, stream: str, event: Any) -> list[Change] | None:
         """The changes of a row event, without those that were done before a restart."""

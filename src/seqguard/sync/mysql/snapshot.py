@@ -104,7 +104,10 @@ class Snapshot:
         done: Any = offset["snapshot"]
         self._done: list[Json] = list(done["done"])
         self._resumed: tuple[Any, Any] = (done["table"], done["key"])
-        self.progress = Progress(int(done["rows"]), _estimate(connection, tables))
+        rows = int(done["rows"])
+        # in the count of rows are those of tables that this snapshot has read, not of those that were there before
+        counted = [table for table in tables if rows or table.name not in self._done]
+        self.progress = Progress(rows, _estimate(connection, counted))
 
     def batches(self) -> Iterator[Batch]:
         """Every row that is left, as inserts; at the end the position of the binlog."""
@@ -137,7 +140,13 @@ class Snapshot:
                 yield decoded(table, raw)
 
     def _at(self, table: SnapshotTable, key: list[Json] | None) -> Offset:
-        done = {"table": table.name, "key": key, "done": list(self._done), "rows": self.progress.rows}
+        done = {
+            "table": table.name,
+            "key": key,
+            "done": list(self._done),
+            "rows": self.progress.rows,
+            "estimate": self.progress.estimate,
+        }
         return {**self._base, "snapshot": done}
 
 
@@ -169,9 +178,9 @@ def values_of(packet: bytes) -> tuple[bytes | None, ...]:
     return tuple(values)
 
 
-def nothing_done(offset: Offset) -> Offset:
-    """The offset of a snapshot that has just begun."""
-    return {**offset, "snapshot": {"table": None, "key": None, "done": [], "rows": 0}}
+def nothing_done(offset: Offset, done: Sequence[str] = ()) -> Offset:
+    """The offset of a snapshot that has just begun, of all tables but those that are done."""
+    return {**offset, "snapshot": {"table": None, "key": None, "done": list(done), "rows": 0}}
 
 
 def _estimate(connection: Connection, tables: Sequence[SnapshotTable]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,22 @@ if TYPE_CHECKING:
 
     from seqguard.sync.mapping.config import Config
 
-Backlog = Callable[[str, Offset], int | None]
-"""What waits in a stream behind an offset, None when that is not known."""
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in a stream: how much, None when that is not known; lost says why reading cannot go on there."""
+
+    count: int | None = None
+    lost: str | None = None
+
+
+Backlog = Callable[[str, Offset], Waiting]
+"""What waits in a stream behind an offset."""
+
+_PURGED = (
+    "the source's binlog does not go back to the stored position any more: changes are lost to sync. Take a new snapshot"
+    " with `seqguard sync run FILE --snapshot`"
+)
 _SECONDS = 5.0
 _ONE_FETCH = {"enable.partition.eof": True, "fetch.message.max.bytes": 1024, "queued.min.messages": 1}
 """The end of a partition comes with what is fetched from it: not every broker that is asked for it alone tells it right."""
@@ -41,16 +55,16 @@ def open_backlog(config: Config) -> Iterator[Backlog]:
         try:
             ask = stack.enter_context(opened)
         except SeqguardError:
-            yield lambda _stream, _offset: None
+            yield lambda _stream, _offset: Waiting()
         else:
             yield partial(_answer, ask)
 
 
-def _answer(ask: Backlog, stream: str, offset: Offset) -> int | None:
+def _answer(ask: Backlog, stream: str, offset: Offset) -> Waiting:
     try:
         return ask(stream, offset)
     except SeqguardError:
-        return None
+        return Waiting()
 
 
 @contextmanager
@@ -59,10 +73,13 @@ def _binlog(source: BinlogSource) -> Iterator[Backlog]:
 
     with closing(client.connect(source.mysql.option_file)) as connection:
 
-        def waiting(_stream: str, offset: Offset) -> int | None:
+        def waiting(_stream: str, offset: Offset) -> Waiting:
+            file, pos, server_id = str(offset["file"]), int(str(offset["pos"])), int(str(offset["server_id"]))
+            if binlog_server.is_purged(connection, server_id, file, pos):
+                return Waiting(lost=_PURGED)
             if "snapshot" in offset:
-                return None
-            return binlog_server.bytes_between(connection, str(offset["file"]), int(str(offset["pos"])))
+                return Waiting()
+            return Waiting(binlog_server.bytes_between(connection, file, pos))
 
         yield waiting
 
@@ -77,7 +94,7 @@ def _kafka(source: KafkaSource) -> Iterator[Backlog]:
     settings = {**properties(options), **_ONE_FETCH}
     with closing(confluent_kafka.Consumer(settings, logger=_log)) as consumer:
 
-        def waiting(stream: str, offset: Offset) -> int | None:
+        def waiting(stream: str, offset: Offset) -> Waiting:
             topic, _, number = stream.rpartition("/")
             reached = int(str(offset["offset"]))
             at = confluent_kafka.TopicPartition(topic, int(number), reached)
@@ -86,7 +103,7 @@ def _kafka(source: KafkaSource) -> Iterator[Backlog]:
                 consumer.poll(_SECONDS)
                 _, high = consumer.get_watermark_offsets(at, cached=True)
             except confluent_kafka.KafkaException:
-                return None
-            return None if high < 0 else max(0, high - reached)
+                return Waiting()
+            return Waiting(None if high < 0 else max(0, high - reached))
 
         yield waiting

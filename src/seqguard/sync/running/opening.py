@@ -13,8 +13,9 @@ from seqguard.sync.target.catalog import read_target
 from seqguard.sync.writing.netting import parents_first
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from seqguard.sync.checking.agreement import Finding
     from seqguard.sync.mapping.config import Config
     from seqguard.sync.mapping.table import TableMapping
     from seqguard.sync.source import Source
@@ -36,15 +37,17 @@ class MisfitError(SeqguardError):
         return self._findings
 
 
-def fitting_pairs(config: Config) -> Sequence[Pair]:
+def fitting_pairs(config: Config, warn: Callable[[Finding], None]) -> Sequence[Pair]:
     """The mappings, complete, each with its target; a table comes after those that it references.
 
-    Raises MisfitError for what does not fit the databases' catalogs, SeqguardError when they cannot be read.
+    warn is told of what may keep single rows back. Raises MisfitError for what does not fit the databases' catalogs, SeqguardError when they cannot be read.
     """
     with closing(pg.connect(config.conninfo)) as connection:
         examination = examine(config, connection)
         if examination.errors:
             raise MisfitError([f"{config.path}: {finding}" for finding in examination.errors])
+        for finding in examination.findings:
+            warn(finding)
         pairs = [
             (one, read_target(connection, one.target_schema, one.target_table)) for one in examination.mappings
         ]

@@ -43,7 +43,9 @@ def run(config: Config, options: Options) -> None:
         stop = stack.enter_context(stop_on_signals())
         if options.metrics_port is not None:
             stack.enter_context(served(metrics, options.metrics_address, options.metrics_port))
-        pairs = fitting_pairs(config)
+        pairs = fitting_pairs(
+            config, lambda one: logger.warning("check", table=one.table, key=one.key, text=one.text)
+        )
         source = open_source(config, pairs, snapshot=options.snapshot)
         writer = Writer(config.conninfo, config.name, [mapping for mapping, _ in pairs])
         if config.dead_letters:

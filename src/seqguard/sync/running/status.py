@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from seqguard import pg
+from seqguard.sync.mysql.streams import COPIED
 from seqguard.sync.running.backlog import open_backlog, unit_of
 from seqguard.sync.writing.postgres import row
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from seqguard.sync.event import Offset
     from seqguard.sync.mapping.config import Config
+    from seqguard.sync.running.backlog import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Stream:
     """One stream. waiting is None when the source does not say.
 
     lag_seconds is how old the last applied change is, 0 when nothing waits. applied counts changes since the
-    first start; per_second is None when it was not measured.
+    first start; per_second is None when it was not measured. lost says why the source cannot go on from there.
     """
 
     stream: str
@@ -35,6 +37,7 @@ class Stream:
     per_second: float | None
     waiting: int | None
     lag_seconds: float | None
+    lost: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,11 @@ def status(config: Config, seconds: float) -> Status:
     return Status(config.name, unit_of(config), streams, letters)
 
 
-def _stream(one: _Progress, rate: float | None, waiting: int | None) -> Stream:
-    lag = _lag(one.at, waiting)
-    return Stream(one.stream, one.offset, one.at, one.updated, one.changes, rate, waiting, lag)
+def _stream(one: _Progress, rate: float | None, waiting: Waiting) -> Stream:
+    lag = _lag(one.at, waiting.count)
+    return Stream(
+        one.stream, one.offset, one.at, one.updated, one.changes, rate, waiting.count, lag, waiting.lost
+    )
 
 
 def _lag(at: datetime | None, waiting: int | None) -> float | None:
@@ -97,7 +102,7 @@ def _lag(at: datetime | None, waiting: int | None) -> float | None:
 
 def _read(connection: pg.Connection, sync: str) -> Sequence[_Progress]:
     rows = connection.execute(pg.template("sync/progress"), {"sync": sync})
-    return [_Progress(*row) for row in rows]
+    return [_Progress(*row) for row in rows if row[0] != COPIED]
 
 
 def _letters(connection: pg.Connection, sync: str) -> dict[str, dict[str, int]]:
