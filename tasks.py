@@ -21,6 +21,8 @@ BIN = VENV / "bin"
 PYTHON = BIN / "python"
 PACKAGES = {"mariadbd": "mariadb-server"}
 """Debian's package of a program, where it has another name."""
+BENCHES = ("guard", "check", "writer", "binlog", "kafka")
+"""What `bench` measures when none is named: what it takes and how fast it is. All of them know --quick and --keep."""
 
 
 def run(*command: str | Path) -> None:
@@ -122,11 +124,14 @@ def test(arguments: list[str]) -> None:
 
 
 def bench(arguments: list[str]) -> None:
-    """Measure: bench/guard.py and bench/check.py, or the one named."""
+    """Measure guard, check, writer, binlog and kafka, or one named, also: instructions, stress, crash; --keep."""
     if subprocess.run([PYTHON, "-c", "import matplotlib"], check=False, stderr=subprocess.DEVNULL).returncode:
         run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--group", "bench")
-    for name in arguments[:1] or ["guard", "check"]:
-        run(PYTHON, ROOT / "bench" / f"{name}.py", *arguments[1:])
+    named = arguments[:1] if arguments and not arguments[0].startswith("-") else []
+    for name in named or BENCHES:
+        if name == "binlog":
+            need("mariadbd")
+        run(PYTHON, ROOT / "bench" / f"{name}.py", *arguments[len(named) :])
 
 
 def build(_arguments: list[str]) -> None:
