@@ -1,6 +1,6 @@
--- The foreign keys of a table to other tables: the other table, the columns here and there.
+-- The foreign keys of a table to other tables: the other table, the columns here and there, whether it is deferrable.
 -- Parameters: table, its oid. The copies that PostgreSQL makes for the partitions of a parent are left out.
-SELECT n.nspname::pg_catalog.text, p.relname::pg_catalog.text, c.here, c.there
+SELECT n.nspname::pg_catalog.text, p.relname::pg_catalog.text, c.here, c.there, f.condeferrable
 FROM pg_catalog.pg_constraint AS f
 JOIN pg_catalog.pg_class AS p ON p.oid = f.confrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.relnamespace

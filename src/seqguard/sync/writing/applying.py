@@ -75,6 +75,11 @@ class Applier:
         self._parents = _parents(connection, sinks.values())
         self._defers = bool(sinks) and _has_deferrable(connection, [sink.target.oid for sink in sinks.values()])
 
+    @property
+    def defers(self) -> bool:
+        """Whether rows may wait for one another until the end of a transaction."""
+        return self._defers
+
     def ready(self, steps: Sequence[Step]) -> Ready | None:
         """Steps made ready; None where a value does not fit. Asks the target nothing: another thread may do it."""
         try:
@@ -95,8 +100,9 @@ class Applier:
             sink.begin()
         counts: Counter[str] = Counter()
         self._settle(steps, pending, counts, ready)
-        if counts:
-            self._settle([step for step in steps if pending.waits(step.change)], pending, counts)
+        waiting = pending.waiting(steps)
+        if counts or len(waiting) > 1:
+            self._settle(waiting, pending, counts)
         return counts
 
     def _settle(

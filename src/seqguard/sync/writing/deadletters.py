@@ -42,12 +42,14 @@ class DeadLetters:
         """Whether letters wait whose time has come."""
         return bool(row(connection, pg.template("sync/waiting"), {"sync": self._sync})[0])
 
-    def due(self, connection: pg.Connection, limit: int) -> list[Letter]:
-        """Waiting letters whose time has come, locked, without those that another worker has at hand."""
+    def due(self, connection: pg.Connection, limit: int, *, together: bool) -> list[tuple[Letter, bool]]:
+        """Waiting letters, locked, without those that another worker has at hand, and whether their time has come.
+
+        Only such letters, or, together, the others, too: the first that are to be tried are the due ones.
+        """
         query = pg.template("sync/letters_due")
-        return [
-            _letter(*columns) for columns in connection.execute(query, {"sync": self._sync, "limit": limit})
-        ]
+        parameters = {"sync": self._sync, "limit": limit, "together": together}
+        return [(_letter(*columns), is_due) for *columns, is_due in connection.execute(query, parameters)]
 
     def by_id(self, connection: pg.Connection, ids: Sequence[int]) -> list[Letter]:
         """These letters, locked."""

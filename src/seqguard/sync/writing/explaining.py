@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 NOT_YET = "the row that this one references is not there; if it comes, this change is applied, if not, it is dead in the end"
 _STILL_USED = "other rows still reference this one; when they are gone, it is deleted"
+_STILL_USED_AS_IT_WAS = (
+    "other rows still reference this one as it was; when they do not any more, this change is applied"
+)
 _MEANINGS = {
     "22": "the value does not go into the target: change the mapping or the row at the source",
     "23502": "the target wants a value where the source has none: map a column or a constant to it",
@@ -30,9 +33,21 @@ def explanation(connection: pg.Connection, sink: Sink, step: Step, error: psycop
     if state == "23505":
         return _taken(connection, sink, step, error)
     if state == "23503":
-        return NOT_YET if isinstance(step, Upsert | Rekey) else _STILL_USED
+        return _referencing(connection, sink, step, error)
     parts = (error.diag.message_detail, meaning(state))
     return ". ".join(part.rstrip(".") for part in parts if part) or pg.explain(error)
+
+
+def _referencing(connection: pg.Connection, sink: Sink, step: Step, error: psycopg.Error) -> str:
+    """Whether the row lacks one that it references, or is referenced itself: the SQLSTATE is the same."""
+    if not isinstance(step, Upsert | Rekey):
+        return _STILL_USED
+    key = {"schema": error.diag.schema_name, "table": error.diag.table_name, "name": error.diag.constraint_name}
+    found = connection.execute(pg.template("sync/foreign_key_ends"), key).fetchone()
+    here, there = found or (sink.target.oid, None)
+    if there != sink.target.oid or (here == there and isinstance(step, Upsert)):
+        return NOT_YET
+    return _STILL_USED_AS_IT_WAS
 
 
 def meaning(sqlstate: str) -> str:

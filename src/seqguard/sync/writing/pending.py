@@ -12,7 +12,7 @@ from seqguard.sync.mapping.translating import translate
 from seqguard.sync.writing.letters import Letter, key_text, read_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from seqguard.sync.event import Row
     from seqguard.sync.mapping.step import Key, Step
@@ -33,6 +33,7 @@ class Pending:
         self._letters: dict[Place, tuple[int, Letter]] = {}
         self._replaced: list[int] = []
         self._untouched: set[int | None] = set()
+        self._paid: set[int | None] = set()
 
     def __bool__(self) -> bool:
         return bool(self._letters)
@@ -58,6 +59,12 @@ class Pending:
         self._letters[place] = (self._place_of(letter.change), letter)
         self._untouched.add(letter.id)
 
+    def keep(self, ids: Container[int | None]) -> None:
+        """These letters stay as they are stored where they still wait: nothing is learnt of them."""
+        for _, letter in self._letters.values():
+            if letter.id in ids and letter.state == "waiting" and letter.id not in self._paid:
+                self._untouched.add(letter.id)
+
     def add(self, change: Change, state: State, sqlstate: str, error: str, detail: str) -> None:
         """A change that could not be applied takes the place of what was there for its row."""
         key, old_key = keys_of(change, self._mappings[change.table])
@@ -75,14 +82,10 @@ class Pending:
         self._remove(change.table, (key, old_key), index)
         self._letters[change.table, key] = (index, replace(letter, old_key=stands_as or old_key))
 
-    def waits(self, change: Change) -> bool:
-        """Whether this change has become a letter now that waits for another row."""
-        if not self._letters or change.table not in {table for table, _ in self._letters}:
-            return False
-        index, letter = self._letters.get(
-            (change.table, keys_of(change, self._mappings[change.table])[0]), (-1, None)
-        )
-        return bool(letter and letter.state == "waiting" and index == self._place_of(change))
+    def waiting(self, steps: Iterable[Step]) -> list[Step]:
+        """The steps whose changes have become letters now that wait for another row."""
+        places = {index for index, letter in self._letters.values() if letter.state == "waiting"}
+        return [step for step in steps if self._place_of(step.change) in places] if places else []
 
     def _stands_as(self, table: str, keys: Iterable[str | None]) -> str | None:
         """The key that a row still has in the target, because a change of its key was not applied."""
@@ -117,13 +120,15 @@ class Pending:
         """These changes are applied: older letters of their rows are no more."""
         if not self._letters:
             return
+        owed = any(letter.old_key for _, letter in self._letters.values())
         for change in changes:
             if change.before is None and change.after is None:
                 self._remove_table(change.table, self._place_of(change))
             else:
                 keys = keys_of(change, self._mappings[change.table])
                 self._remove(change.table, keys, self._place_of(change))
-                self._gone_or_new(change.table, keys, self._place_of(change))
+                if owed:
+                    self._gone_or_new(change.table, keys, self._place_of(change))
 
     def _gone_or_new(self, table: str, keys: Iterable[str | None], index: int) -> None:
         """What stands under these keys is no longer the row of an earlier letter."""
@@ -131,6 +136,7 @@ class Pending:
             if place[0] == table and letter.old_key in keys and letter.old_key and older <= index:
                 self._letters[place] = (older, replace(letter, old_key=None))
                 self._untouched.discard(letter.id)
+                self._paid.add(letter.id)
 
     def _remove(self, table: str, keys: Iterable[str | None], index: int) -> None:
         for key in keys:

@@ -91,14 +91,22 @@ def _with_rounds(operations: Sequence[Operation]) -> Iterator[Operation]:
 
 
 def orphans(operations: Sequence[Operation]) -> Sequence[Step]:
-    """The steps of the first operation that has some whose rows reference rows which are not there."""
+    """The steps of the first operation that has some whose rows reference rows which are not there.
+
+    Where a foreign key can be deferred, what counts is what is there after all operations.
+    """
     for operation in operations:
-        if operation.lines is not None:
-            found = [operation.steps[n] for n in sorted(operation.sink.orphans(operation.lines))]
-            if found:
-                return found
+        found = _orphans(operation, at_end=False)
+        if found:
+            return found
         operation.run()
-    return ()
+    return [step for operation in operations for step in _orphans(operation, at_end=True)]
+
+
+def _orphans(operation: Operation, *, at_end: bool) -> list[Step]:
+    if operation.lines is None:
+        return []
+    return [operation.steps[n] for n in sorted(operation.sink.orphans(operation.lines, at_end=at_end))]
 
 
 def blamed(operation: Operation, error: psycopg.Error) -> Step | None:

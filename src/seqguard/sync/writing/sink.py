@@ -47,7 +47,9 @@ class Sink:
             connection.execute(statement)
         self._statements = statements.of_table(self._shape)
         foreign_keys = connection.execute(pg.template("sync/foreign_keys"), {"table": target.oid}).fetchall()
-        self._orphans = statements.orphans(self._shape, foreign_keys)
+        self._orphans, self._orphans_at_end = (
+            statements.orphans(self._shape, foreign_keys, deferrable=deferrable) for deferrable in (False, True)
+        )
         unique = connection.execute(pg.template("sync/unique_values"), {"table": target.oid})
         self.unique = frozenset(name for (name,) in unique)
         """The columns whose values no two rows may share, alone or together."""
@@ -136,10 +138,12 @@ class Sink:
         """Delete the rows that are the source's."""
         return self._connection.execute(self._statements.empty).rowcount
 
-    def orphans(self, lines: Lines) -> set[int]:
-        """The lines, from 0, that reference a row which is not there."""
-        self._stage_numbered(lines)
-        return {number for query in self._orphans for (number,) in self._connection.execute(query)}
+    def orphans(self, lines: Lines, *, at_end: bool = False) -> set[int]:
+        """The lines, from 0, that reference a row which is not there. at_end: by the keys that can be deferred."""
+        queries = self._orphans_at_end if at_end else self._orphans
+        if queries:
+            self._stage_numbered(lines)
+        return {number for query in queries for (number,) in self._connection.execute(query)}
 
     def refused(self, lines: Lines, error: psycopg.Error) -> set[int]:
         """The lines, from 0, that the violated constraint of an error refuses, none where that is not to be told."""

@@ -147,16 +147,16 @@ def is_false(expression: str) -> sql.Composable:
     return sql.SQL("NOT ({})").format(sql.SQL(expression))
 
 
-ForeignKey = tuple[str, str, list[str], list[str]]
-"""The other table's schema and name, the columns here and there."""
+ForeignKey = tuple[str, str, list[str], list[str], bool]
+"""The other table's schema and name, the columns here and there, whether it is deferrable."""
 
 
-def orphans(shape: Shape, foreign_keys: Iterable[ForeignKey]) -> list[sql.Composed]:
-    """For each foreign key that is written here a query for the staged rows, by their lines, without a parent."""
+def orphans(shape: Shape, foreign_keys: Iterable[ForeignKey], *, deferrable: bool) -> list[sql.Composed]:
+    """For each such foreign key that is written here a query for the staged rows, by their lines, without a parent."""
     return [
         _orphans_of(shape, (schema, table), dict(zip(here, there, strict=True)))
-        for schema, table, here, there in foreign_keys
-        if set(here) <= set(shape.columns)
+        for schema, table, here, there, may_wait in foreign_keys
+        if set(here) <= set(shape.columns) and may_wait == deferrable
     ]
 
 

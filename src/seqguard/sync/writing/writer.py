@@ -23,7 +23,7 @@ from seqguard.sync.writing.sequences import Sequences
 from seqguard.sync.writing.sink import Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from seqguard.model import FedColumn
     from seqguard.sync.event import Change, Offset
@@ -257,14 +257,20 @@ class Writer:
         if not self._letters.is_due(session.connection):
             return 0
         with session.connection.transaction():
-            return self._retry(session, self._letters.due(session.connection, _MOST_AT_ONCE))
+            together = session.applier.defers
+            found = self._letters.due(session.connection, _MOST_AT_ONCE, together=together)
+            letters = sorted((letter for letter, _ in found), key=lambda letter: letter.id or 0)
+            return self._retry(session, letters, frozenset(letter.id for letter, is_due in found if not is_due))
 
     def _retry_ids(self, ids: Sequence[int]) -> int:
         session = self._open()
         with session.connection.transaction():
             return self._retry(session, self._letters.by_id(session.connection, ids))
 
-    def _retry(self, session: _Session, letters: Sequence[Letter]) -> int:
+    def _retry(
+        self, session: _Session, letters: Sequence[Letter], early: Container[int | None] = frozenset()
+    ) -> int:
+        """Try letters again; those that are tried early, along with others, do not wait longer for it."""
         letters = [letter for letter in letters if not is_message(letter)]
         changes = [letter.change for letter in letters]
         prepared = self.prepare(Batch(changes))
@@ -273,6 +279,7 @@ class Writer:
             pending.load(letter)
         session.sequences.advance(session.connection, prepared.furthest)
         _settled(session, prepared, pending)
+        pending.keep(early)
         self._store(session.connection, pending)
         return len(pending.replaced)
 
