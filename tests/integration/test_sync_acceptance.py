@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -149,6 +150,40 @@ def test_status_exits_with_1_before_the_first_commit_and_where_letters_are_dead(
     world.catch_up()
     done = status(world)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "letters: revamp_users: 1 dead")
+
+
+def test_status_tells_that_the_binlog_does_not_go_back_to_the_position_any_more(world: World) -> None:
+    world.catch_up()
+    with psycopg.connect(world.dsn, autocommit=True) as connection:
+        connection.execute(
+            """UPDATE seqguard_sync.positions SET "offset" = "offset" || '{"file": "binlog.000000"}'"""
+        )
+    done = status(world)
+    assert (done.returncode, "does not go back to the stored position" in done.stdout) == (1, True)
+
+
+def test_a_second_worker_says_who_is_at_work_and_takes_over(world: World) -> None:
+    first = world.start()
+    until(lambda: "caught up" in first.logged(), "the first has caught up")
+    second = world.start()
+    until(lambda: "waiting for the other worker" in second.logged(), "the second waits")
+    assert first.stop() == 0
+    until(lambda: "caught up" in second.logged(), "the second has taken over")
+    assert second.stop() == 0
+    assert "trying again" not in first.logged() + second.logged()
+
+
+def test_a_log_holds_nothing_but_json(world: World) -> None:
+    with world.running() as worker:
+        until(lambda: "caught up" in worker.logged(), "the service has caught up")
+        ended = "SELECT concat('KILL ', id) FROM information_schema.processlist WHERE command = 'Binlog Dump'"
+        with closing(world.source()) as source, source.cursor() as cursor:
+            cursor.execute(ended)
+            kills = [kill for (kill,) in cursor.fetchall()]
+        world.change(*kills)
+        until(lambda: worker.logged().count('"reading"') > 1, "it reads again")
+    for line in worker.logged().splitlines():
+        assert isinstance(json.loads(line), dict), line
 
 
 def test_the_example_tells_its_story() -> None:

@@ -119,3 +119,17 @@ def test_names_that_need_quotes_come_back_as_they_were(
 
 def test_a_password_does_not_get_into_the_file() -> None:
     assert without_secrets("postgresql://me:hunter2@db/legacy?sslpassword=x") == "user=me dbname=legacy host=db"
+
+
+def test_a_column_that_the_target_generates_is_left_out(
+    mariadb: MariaDB, database: str, dsn: str, db: Connection, execute: Execute
+) -> None:
+    execute("CREATE TABLE users (id int PRIMARY KEY, twice int)")
+    db.execute("CREATE TABLE users (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED)")
+    (table,) = config.parse(init(mariadb, database, dsn)).tables
+    assert table.leave_out == ("twice",)
+
+
+def test_a_database_that_is_not_there_is_an_error(mariadb: MariaDB, dsn: str) -> None:
+    done = run("sync", "init", "--database", "nowhere", "--option-file", mariadb.option_file, dsn)
+    assert (done.code, done.out, "no table in database nowhere" in done.err) == (2, "", True)

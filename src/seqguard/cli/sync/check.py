@@ -10,7 +10,7 @@ from seqguard.cli.common import connected, formatted
 @formatted("table", "json")
 @click.pass_context
 def check(context: click.Context, file: str, output: str) -> None:
-    """Check FILE against the catalogs of both databases, and say everything that does not agree.
+    """Check FILE against both databases: tables, columns, keys, types, privileges, and the binlog's settings.
 
     Writes nothing. Exit code 0 when rows can go over, 1 when something keeps them from it. For a Kafka
     source, the source's catalog is read only if [source.mysql] says where it is.

@@ -22,9 +22,9 @@ def init(conninfo: str, database: str, option_file: str | None, schema: str, ser
 
     CONNINFO is the target. Reads both catalogs, writes nothing to them.
 
-    \\b
+    \b
     seqguard sync init --database revamp_db service=legacy > sync.toml
-    """  # noqa: D301 - click takes \b for "do not wrap"
+    """  # noqa: D301 - click takes a backspace for "do not wrap"
     from seqguard.sync.checking import starting
     from seqguard.sync.checking.examining import propose, without_secrets
     from seqguard.sync.mapping.config import MySQL

@@ -116,7 +116,12 @@ def _columns(pair: Pair) -> Iterator[str]:
     names = {column.name for column in pair.columns}
     free = [name for name, column in targets.items() if name not in names and not column.computed]
     guesses: list[str | None] = []
+    generated = [name for name, column in targets.items() if name in names and column.computed]
+    if generated:
+        yield f"leave_out = [{', '.join(map(_text, generated))}]  # the target generates it"
     for column in pair.columns:
+        if column.name in generated:
+            continue
         if column.name in targets:
             yield from _values(pair, column, column.name)
         else:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
 import structlog
+
+_LIBRARIES = ("pymysql", "pymysqlreplication")
 
 
 class _StandardError:
@@ -17,6 +20,15 @@ class _StandardError:
         sys.stderr.flush()
 
     info = warning = error = msg
+
+
+class _Routed(logging.Handler):
+    """What a library says, as an event of this log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        text = " ".join(record.getMessage().split())
+        structlog.get_logger().warning("said by a library", library=record.name, text=text)
 
 
 def configure() -> structlog.typing.FilteringBoundLogger:
@@ -31,6 +43,9 @@ def configure() -> structlog.typing.FilteringBoundLogger:
         logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
+    for name in _LIBRARIES:
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [_Routed(logging.WARNING)], False
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
 

@@ -6,16 +6,38 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from seqguard.errors import SeqguardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
+
+    from prometheus_client import Metric
 
     from seqguard.sync.event import Offset
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class _Letters(Collector):
+    """The letters that there are when Prometheus asks; none of it while the target does not answer."""
+
+    def __init__(self, count: Callable[[], Mapping[str, Mapping[str, int]]]) -> None:
+        self._count = count
+
+    def collect(self) -> Iterable[Metric]:
+        """By state, zeros included."""
+        try:
+            counts = self._count()
+        except SeqguardError:
+            return
+        letters = GaugeMetricFamily("seqguard_sync_letters", "Letters that there are.", labels=["state"])
+        for state in ("waiting", "dead", "stopped"):
+            letters.add_metric([state], sum(states.get(state, 0) for states in counts.values()))
+        yield letters
 
 
 class Metrics:
@@ -50,6 +72,14 @@ class Metrics:
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(f"seqguard_sync_{name}", meaning, labels, registry=self.registry)
+
+    def letters(self, count: Callable[[], Mapping[str, Mapping[str, int]]]) -> None:
+        """Count letters, by source table and state, whenever somebody reads the metrics."""
+        self.registry.register(_Letters(count))
+
+    def committed(self, at: datetime) -> None:
+        """The target had last committed at that time, before this worker began."""
+        self._committed.set(at.timestamp())
 
     def applied(self, seconds: float, at: datetime | None) -> None:
         """A batch was committed; the last of its changes was written at that time."""

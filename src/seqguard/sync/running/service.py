@@ -6,17 +6,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seqguard.sync.mapping.config import BinlogSource
 from seqguard.sync.running import logs
 from seqguard.sync.running.backlog import unit_of
+from seqguard.sync.running.claiming import claimed
 from seqguard.sync.running.metrics import Metrics, served
 from seqguard.sync.running.opening import fitting_pairs, open_source
 from seqguard.sync.running.publishing import Publisher
+from seqguard.sync.running.status import counts, last_commit
 from seqguard.sync.running.stopping import stop_on_signals
 from seqguard.sync.running.watch import Reporter
 from seqguard.sync.running.worker import Limits, Worker
 from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
+    import threading
+    from contextlib import AbstractContextManager
+
     from structlog.typing import FilteringBoundLogger
 
     from seqguard.sync.mapping.config import Config, LetterTopic
@@ -46,6 +52,9 @@ def run(config: Config, options: Options) -> None:
         pairs = fitting_pairs(
             config, lambda one: logger.warning("check", table=one.table, key=one.key, text=one.text)
         )
+        if isinstance(config.source, BinlogSource):
+            stack.enter_context(_claimed(config, stop, logger))
+        _begin(metrics, config)
         source = open_source(config, pairs, snapshot=options.snapshot)
         writer = Writer(config.conninfo, config.name, [mapping for mapping, _ in pairs])
         if config.dead_letters:
@@ -54,8 +63,31 @@ def run(config: Config, options: Options) -> None:
         watch = Reporter(logger, metrics, unit_of(config), lambda: getattr(source, "progress", None))
         stack.callback(watch.close)
         logger.info("starting", sync=config.name, tables=len(pairs))
-        Worker(source, writer, watch, stop, options.limits).run()
+        try:
+            Worker(source, writer, watch, stop, options.limits).run()
+        except KeyboardInterrupt:
+            logger.warning("stopped: the batch that was under way is rolled back")
+            raise
         logger.info("stopped")
+
+
+def _begin(metrics: Metrics, config: Config) -> None:
+    """What is known before the first batch."""
+    at = last_commit(config)
+    if at:
+        metrics.committed(at)
+    metrics.letters(lambda: counts(config))
+
+
+def _claimed(
+    config: Config, stop: threading.Event, logger: FilteringBoundLogger
+) -> AbstractContextManager[None]:
+    return claimed(
+        config.conninfo,
+        f"seqguard_sync {config.name} binlog",
+        stop,
+        lambda who: logger.warning("waiting for the other worker of this sync", who=who),
+    )
 
 
 def _publisher(config: Config, where: LetterTopic, logger: FilteringBoundLogger) -> Publisher:

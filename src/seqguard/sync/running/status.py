@@ -87,6 +87,20 @@ def status(config: Config, seconds: float) -> Status:
     return Status(config.name, unit_of(config), streams, letters)
 
 
+def counts(config: Config) -> dict[str, dict[str, int]]:
+    """By source table and state its letters. Raises SeqguardError when the target cannot be reached."""
+    with closing(pg.connect(config.conninfo)) as connection:
+        is_there = row(connection, pg.template("sync/sync_version"))[0]
+        return _letters(connection, config.name) if is_there else {}
+
+
+def last_commit(config: Config) -> datetime | None:
+    """When a position was last stored, None for never. Raises SeqguardError when the target cannot be reached."""
+    with closing(pg.connect(config.conninfo)) as connection:
+        is_there = row(connection, pg.template("sync/sync_version"))[0]
+        return max((one.updated for one in _read(connection, config.name)), default=None) if is_there else None
+
+
 def _stream(one: _Progress, rate: float | None, waiting: Waiting) -> Stream:
     lag = _lag(one.at, waiting.count)
     return Stream(
