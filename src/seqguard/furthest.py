@@ -30,16 +30,40 @@ def read_batches(
     """For each batch of numbered fed columns its rows, None where it failed: read_one says why.
 
     The next batches are sent before a batch has been received, so that neither side waits for the
-    other. What a batch locks is unlocked after it. Raises psycopg.Error when the connection is lost.
+    other. Each is read in a transaction of its own, or in a subtransaction of the caller's, that is
+    rolled back. Raises psycopg.Error when the connection is lost.
     """
-    with _fresh_snapshots(connection), pg.reading(connection, timeouts), connection.pipeline() as pipeline:
+    with _brackets(connection) as brackets, connection.pipeline() as pipeline:
         under_way: deque[psycopg.Cursor[Any]] = deque()
         for batch in batches:
-            under_way.append(_send_batch(connection, pipeline, batch))
+            under_way.append(_send_batch(connection, pipeline, brackets, batch, timeouts))
             if len(under_way) > _AHEAD:
                 yield _received(under_way.popleft())
         while under_way:
             yield _received(under_way.popleft())
+
+
+@contextmanager
+def _brackets(connection: Connection) -> Iterator[tuple[str, str]]:
+    """The statements that begin and end a batch.
+
+    Not psycopg's transaction(), which must know before it begins how the one before has ended. Nor one
+    transaction for all with a savepoint each: what locks a sequence, locks it for the whole transaction.
+    """
+    from psycopg.pq import TransactionStatus
+
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        with connection.transaction(force_rollback=True):
+            yield "SAVEPOINT seqguard_batch", "ROLLBACK TO SAVEPOINT seqguard_batch"
+        return
+    before = connection.autocommit
+    connection.autocommit = True
+    try:
+        yield "BEGIN", "ROLLBACK"
+    finally:
+        if not pg.is_lost(connection):
+            connection.rollback()
+            connection.autocommit = before
 
 
 def read_one(connection: Connection, number: int, fact: FedColumn, timeouts: pg.Timeouts) -> Row:
@@ -64,17 +88,23 @@ def _fresh_snapshots(connection: Connection) -> Iterator[None]:
 
 
 def _send_batch(
-    connection: Connection, pipeline: psycopg.Pipeline, facts: Mapping[int, FedColumn]
+    connection: Connection,
+    pipeline: psycopg.Pipeline,
+    brackets: tuple[str, str],
+    facts: Mapping[int, FedColumn],
+    timeouts: pg.Timeouts,
 ) -> psycopg.Cursor[Any]:
     """Send the query of a batch. An error skips all up to the sync; the rollback comes after it."""
     from psycopg.rows import tuple_row
 
+    begin, end = brackets
     cursor = connection.cursor(row_factory=tuple_row)
     for send in (
-        partial(connection.execute, "SAVEPOINT seqguard_batch"),
-        partial(cursor.execute, _batch_query(facts)),
+        partial(connection.execute, begin, prepare=False),
+        partial(pg.pin_for_reading, connection.cursor(), timeouts),
+        partial(cursor.execute, _batch_query(facts), prepare=False),
         pipeline.sync,
-        partial(connection.execute, "ROLLBACK TO SAVEPOINT seqguard_batch"),
+        partial(connection.execute, end, prepare=False),
     ):
         with _lost_raised(connection):
             send()

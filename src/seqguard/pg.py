@@ -42,8 +42,6 @@ _READING = {
     "jit": "off",
     "enable_memoize": "off",
     "work_mem": "32MB",
-    # what is read in one transaction is locked batch by batch
-    "transaction_timeout": "0",
 }
 _INSTALLERS = 8317985137926545
 """The advisory lock of those who install, the same as in sql/install/settings.sql: `seqguard` as a number."""
@@ -235,7 +233,7 @@ def reading(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Curs
         connection.transaction(force_rollback=True),
         connection.cursor(row_factory=tuple_row) as cursor,
     ):
-        _pin(cursor, timeouts, **_READING)
+        pin_for_reading(cursor, timeouts)
         yield cursor
 
 
@@ -264,19 +262,30 @@ def _unprepared(connection: Connection) -> Iterator[None]:
         connection.prepare_threshold = before
 
 
-def _pin(cursor: psycopg.Cursor[Any], timeouts: Timeouts, **settings: str) -> dict[str, str]:
-    return _set(cursor, {**_PINNED, **timeouts.settings(), **settings})
+def pin_for_reading(cursor: psycopg.Cursor[Any], timeouts: Timeouts) -> None:
+    """What reading() sets, until the end of the (sub)transaction. No result is awaited."""
+    _send_settings(cursor, {**_PINNED, **timeouts.settings(), **_READING})
+
+
+def _pin(cursor: psycopg.Cursor[Any], timeouts: Timeouts) -> dict[str, str]:
+    return _set(cursor, {**_PINNED, **timeouts.settings()})
 
 
 def _set(cursor: psycopg.Cursor[Any], settings: Mapping[str, str]) -> dict[str, str]:
-    """Set until the end of the transaction what this server knows of it; return what was set before."""
+    """Set until the end of the transaction; return what was set before."""
+    _send_settings(cursor, settings)
+    return {name: before for name, before, _ in cursor}
+
+
+def _send_settings(cursor: psycopg.Cursor[Any], settings: Mapping[str, str]) -> None:
+    """Set until the end of the transaction what this server knows of it."""
     cursor.execute(
         "SELECT k, pg_catalog.current_setting(k), pg_catalog.set_config(k, v, true)"
         " FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS s (k, v)"
         " WHERE pg_catalog.current_setting(k, true) IS NOT NULL",
         [list(settings), list(settings.values())],
+        prepare=False,
     )
-    return {name: before for name, before, _ in cursor}
 
 
 def is_lost(connection: Connection) -> bool:
