@@ -115,7 +115,7 @@ class Feed:
         broker.topic(TOPIC, PARTITIONS)
         self._messages = messages(size.events + size.burst, size.keys)
         self._producer = Producer(
-            {"bootstrap.servers": broker.servers, "linger.ms": 50, "compression.type": "lz4"}
+            {"bootstrap.servers": broker.servers, "linger.ms": 50, "compression.type": "lz4", "log_level": 0}
         )
 
     def send(self, events: int) -> list[Sent]:
