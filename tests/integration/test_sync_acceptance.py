@@ -109,6 +109,25 @@ def test_prometheus_reads_what_was_done(world: World) -> None:
     assert float(found["seqguard_sync_lag_seconds"]) == 0
     assert float(found['seqguard_sync_backlog{unit="bytes"}']) == 0
     assert float(found['seqguard_sync_position{part="pos",stream="binlog"}']) > 0
+    assert [
+        float(found[f'seqguard_sync_letters{{state="{one}"}}']) for one in ("waiting", "dead", "stopped")
+    ] == [0] * 3
+
+
+def test_after_a_start_the_metrics_tell_the_last_commit_and_the_letters_that_there_are(world: World) -> None:
+    world.catch_up()
+    with psycopg.connect(world.dsn, autocommit=True) as connection:
+        connection.execute("""INSERT INTO seqguard_sync.dead_letters
+            (sync, source, key, state, sqlstate, error, detail, stream, "offset")
+            VALUES ('revamp', 'revamp_users', '[1]', 'dead', '', '', '', 'binlog', '{}')""")
+    port = free_port()
+    with world.running("--metrics-port", str(port)) as worker:
+        until(lambda: "caught up" in worker.logged(), "the service has caught up")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            text = answer.read().decode()
+    found = dict(re.findall(r"^(seqguard_sync_\w+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE))
+    assert float(found['seqguard_sync_letters{state="dead"}']) == 1
+    assert float(found["seqguard_sync_commit_timestamp_seconds"]) > 0
 
 
 def test_logs_are_json_where_nobody_watches(world: World) -> None:
@@ -160,6 +179,14 @@ def test_status_tells_that_the_binlog_does_not_go_back_to_the_position_any_more(
         )
     done = status(world)
     assert (done.returncode, "does not go back to the stored position" in done.stdout) == (1, True)
+
+
+def test_status_tells_how_far_a_snapshot_is(world: World) -> None:
+    world.catch_up()
+    with psycopg.connect(world.dsn, autocommit=True) as connection:
+        connection.execute("""UPDATE seqguard_sync.positions SET "offset" = "offset" || '{"snapshot":
+            {"table": "revamp_posts", "key": [5], "done": [], "rows": 300, "estimate": 1200}}' WHERE stream = 'binlog'""")
+    assert "snapshot: revamp_posts, 300 of about 1200 rows (25 %)       -        -" in status(world).stdout
 
 
 def test_a_second_worker_says_who_is_at_work_and_takes_over(world: World) -> None:

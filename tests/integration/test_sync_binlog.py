@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mariadb import Execute, database, execute, fresh, mariadb, own_mariadb, run
 from platforms import until
+from structlog.testing import capture_logs
 
 from seqguard.errors import SeqguardError
 from seqguard.sync.failure import TransientError
@@ -172,6 +173,20 @@ def test_a_new_column_is_ignored(reading: Reading, execute: Execute) -> None:
     execute("INSERT INTO t (id, v) VALUES (3, 'c')")
     assert brief(reading.read()) == [("t", None, {"id": 3, "v": "c"})]
     assert reading.stopped == {}
+
+
+def test_a_column_that_is_new_while_it_reads_is_told_with_what_to_do(
+    reading: Reading, execute: Execute
+) -> None:
+    with capture_logs() as logged, closing(reading.source()) as source:
+        source.start(lambda _: reading.offset)
+        until(lambda: source.lag() == 0 or source.poll(10, 0.1) is None, "it has read everything")
+        execute("ALTER TABLE t ADD COLUMN w int DEFAULT 7 FIRST")
+        execute("INSERT INTO t (id, v) VALUES (3, 'c')")
+        until(lambda: source.poll(10, 0.1).changes, "the row comes")
+    assert [(line["log_level"], line["column"], "leave_out" in line["what_to_do"]) for line in logged] == [
+        ("warning", "w", True)
+    ]
 
 
 @pytest.mark.parametrize(

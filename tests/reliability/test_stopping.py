@@ -38,5 +38,6 @@ def test_a_batch_that_waits_for_a_lock_is_cut_off_and_rolled_back(world: World) 
         until(world.is_waiting_for_a_lock, "the worker waits")
         worker.process.terminate()
         assert worker.process.wait(15) == 128 + signal.SIGTERM
+    assert "the batch that was under way is rolled back" in worker.logged()
     world.catch_up()
     world.assert_equal()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _EVERY = 1.0
+_KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "4"}
+"""The server finds out within half a minute that the host of a worker is gone: another one waits for its lock."""
 
 
 @contextmanager
@@ -22,6 +24,8 @@ def claimed(conninfo: str, stream: str, stop: threading.Event, tell: Callable[[s
     tell is called once with who has it. Should the session be lost, the stored position still keeps two workers apart.
     """
     with closing(pg.connect(conninfo)) as connection:
+        for name, value in _KEEPALIVES.items():
+            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", [name, value])
         parameters, told = {"stream": stream}, False
         while not row(connection, pg.template("sync/claim"), parameters)[0]:
             if not told:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from seqguard import pg
+from seqguard.errors import SeqguardError
 from seqguard.sync.mysql.streams import COPIED
 from seqguard.sync.running.backlog import open_backlog, unit_of
 from seqguard.sync.writing.postgres import row
@@ -89,9 +90,14 @@ def status(config: Config, seconds: float) -> Status:
 
 def counts(config: Config) -> dict[str, dict[str, int]]:
     """By source table and state its letters. Raises SeqguardError when the target cannot be reached."""
-    with closing(pg.connect(config.conninfo)) as connection:
-        is_there = row(connection, pg.template("sync/sync_version"))[0]
-        return _letters(connection, config.name) if is_there else {}
+    import psycopg
+
+    try:
+        with closing(pg.connect(config.conninfo)) as connection:
+            is_there = row(connection, pg.template("sync/sync_version"))[0]
+            return _letters(connection, config.name) if is_there else {}
+    except psycopg.Error as error:
+        raise SeqguardError(pg.explain(error)) from None
 
 
 def last_commit(config: Config) -> datetime | None:
