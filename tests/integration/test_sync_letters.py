@@ -65,7 +65,10 @@ def test_letters_of_a_stopped_table_are_applied_when_it_is_right_again(
         writer.apply(batch(post(1, 1, "changed"), post(2, 1, "new")))
         assert writer.stopped
     failed = run("sync", "dead-letters", "retry", file, "--all")
-    assert (failed.code, failed.out) == (1, "0 applied, 2 left.\n")
+    assert failed.code == 1
+    assert failed.out.startswith(
+        "0 applied, 2 left.\nposts: 2 stopped: the mapping file does not name the table, or"
+    )
     db.execute("ALTER TABLE hidden RENAME TO posts")
     done = run("sync", "dead-letters", "retry", file, "--table", "posts")
     assert (done.code, done.out) == (0, "2 applied, 0 left.\n")

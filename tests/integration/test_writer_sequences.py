@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from conftest import one, rows
-from writing import USERS, batch, change, dsn, mapping, target, user
+from writing import POSTS, USERS, batch, change, dsn, mapping, target, user
 
 import seqguard
 from seqguard.sync.event import Batch
@@ -73,6 +73,28 @@ def test_who_may_not_move_a_sequence_is_told_once_and_the_rows_go_on(
         assert "GRANT" in writer.apply(batch(user(100))).sequences["public.users_id_seq"]
         assert writer.apply(batch(user(101))).sequences == {}
     assert rows(target, "SELECT id FROM users ORDER BY id") == [(100,), (101,)]
+
+
+def test_a_sequence_that_cannot_be_moved_is_told_once_and_moved_after_a_grant(
+    target: Connection, dsn: str, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqguard.sync.writing.sequences._PAUSE", 0.0)
+    _allow(target, dsn, role)
+    with closing(Writer(f"{dsn} user={role}", "s", [USERS], LIMITS)) as writer:
+        assert list(writer.apply(batch(user(100))).sequences) == ["public.users_id_seq"]
+        assert writer.apply(batch(user(201))).sequences == {}
+        target.execute(f"GRANT ALL ON SEQUENCE users_id_seq TO {role}".encode())
+        assert writer.apply(Batch()).sequences == {}
+    assert next_id(target) == 202
+
+
+def test_a_sequence_that_was_behind_is_brought_beyond_the_rows_at_the_start(
+    target: Connection, dsn: str
+) -> None:
+    target.execute("INSERT INTO users (id) VALUES (500); INSERT INTO posts (id) VALUES (600)")
+    with closing(Writer(dsn, "s", [USERS, POSTS], LIMITS)) as writer:
+        writer.apply(batch(user(3)))
+    assert (next_id(target), next_id(target, "posts")) == (501, 601)
 
 
 def test_where_the_role_may_not_move_the_sequence_the_guard_does(

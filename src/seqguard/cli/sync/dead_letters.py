@@ -71,12 +71,15 @@ def retry(context: click.Context, file: str, ids: tuple[int, ...], table: str | 
 
     Exit code 0 when all were applied, 1 when some were not.
     """
+    from seqguard.render.printable import printable
     from seqguard.sync.mapping import config
     from seqguard.sync.writing import handling
 
     choice = _choice(ids, table, everything=everything)
     applied, left = handling.retry(config.load(file), choice)
-    click.echo(f"{applied} applied, {left} left.")
+    click.echo(f"{applied} applied, {sum(one.count for one in left)} left.")
+    for one in left:
+        click.echo(f"{one.table}: {one.count} {one.state}: {printable(one.error)} (show {one.first})")
     context.exit(1 if left else 0)
 
 

@@ -76,6 +76,11 @@ class Applier:
         self._defers = bool(sinks) and _has_deferrable(connection, [sink.target.oid for sink in sinks.values()])
 
     @property
+    def in_order(self) -> frozenset[str]:
+        """Source tables whose steps settle() did in the order of their changes."""
+        return frozenset(self._ordered)
+
+    @property
     def defers(self) -> bool:
         """Whether rows may wait for one another until the end of a transaction."""
         return self._defers

@@ -46,8 +46,19 @@ def letter(config: Config, number: int) -> dict[str, Any]:
     return found[0]
 
 
-def retry(config: Config, choice: Choice) -> tuple[int, int]:
-    """Try letters again, beside a running worker or without one; returns how many were applied and how many not.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Letters that are left, for one reason: how many, and the first one's id."""
+
+    table: str
+    state: str
+    error: str
+    count: int
+    first: int
+
+
+def retry(config: Config, choice: Choice) -> tuple[int, list[Left]]:
+    """Try letters again, beside a running worker or without one; returns how many were applied, and why others not.
 
     Raises SeqguardError when there is none of one of the ids, or when the target cannot be reached.
     """
@@ -58,7 +69,17 @@ def retry(config: Config, choice: Choice) -> tuple[int, int]:
     ids = [number for number, source, _ in chosen if source in sources]
     with closing(Writer(config.conninfo, config.name, mappings)) as writer:
         applied = writer.retry(ids)
-    return applied, len(chosen) - applied
+    with _target(config) as connection:
+        every = [number for number, _, _ in chosen]
+        left = _dicts(connection, "sync/letters_left", sync=config.name, ids=every)
+    untried = {source for _, source, _ in chosen} - sources
+    return applied, [_left(found, is_tried=found["source"] not in untried) for found in left]
+
+
+def _left(found: dict[str, Any], *, is_tried: bool) -> Left:
+    error = found["error"] if is_tried else "the mapping file does not name the table, or the target lacks it"
+    names = ("state", "count", "first")
+    return Left(table=found["source"], error=error, **{name: found[name] for name in names})
 
 
 def drop(config: Config, choice: Choice) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seqguard.sync.writing.sink import Sink
 
 _TIMEOUTS = pg.Timeouts(lock=100)
+_CATCHING_UP = pg.Timeouts(lock=100, statement=10_000)
 _PAUSE = 10.0
 """Seconds before a sequence that could not be moved is tried again."""
 
@@ -36,33 +37,71 @@ class Sequences:
     """The sequences that feed columns which a sync writes."""
 
     def __init__(self, connection: pg.Connection, sinks: Iterable[Sink]) -> None:
-        self._columns: dict[str, list[FedColumn]] = {}
         self._owed: dict[FedColumn, int] = {}
         self._not_before: dict[str, float] = {}
         fed = pg.fed_columns(connection, pg.Timeouts())
-        for sink in sinks:
-            self._columns[sink.mapping.source] = [
+        self._columns = {
+            sink.mapping.source: [
                 fact
                 for fact in fed
                 if fact.table_oid == sink.target.oid and fact.column_name in sink.columns and not fact.unjudged
             ]
+            for sink in sinks
+        }
+        self._now = {_place(fact): fact for facts in self._columns.values() for fact in facts}
+        self._behind = set(self._now.values())
 
     def advance(self, connection: pg.Connection, values: Mapping[FedColumn, int]) -> dict[str, str]:
         """Bring every sequence to the furthest of its values; returns what could not be moved, and why.
 
-        In transactions of its own. A sequence that could not be moved is tried again with a later batch.
+        In transactions of its own. A sequence that could not be moved is tried again later, with the privileges that
+        there are then. The first time, and then too, it is also brought beyond the rows that are there.
         """
+        if any(time.monotonic() >= at for at in self._not_before.values()):
+            self._read_again(connection)
+        problems = self._advance(connection, values) | self._catch_up(connection)
+        guarded = {fact.sequence for fact in self._now.values() if fact.guard_state == "installed"}
+        return {name: problem for name, problem in problems.items() if name not in guarded}
+
+    def _read_again(self, connection: pg.Connection) -> None:
+        """What could not be moved, as it is now."""
+        for fact in pg.fed_columns(connection, pg.Timeouts()):
+            if _place(fact) in self._now:
+                self._now[_place(fact)] = fact
+                if fact.sequence in self._not_before:
+                    self._behind.add(fact)
+
+    def _catch_up(self, connection: pg.Connection) -> dict[str, str]:
+        """Bring sequences beyond the rows that are there. A column that takes too long to read is left as it is."""
+        facts, self._behind = sorted(self._behind, key=_place), set()
+        if not facts:
+            return {}
+        problems = _moved(connection, facts, _CATCHING_UP)
+        again = {
+            fact.sequence for fact in facts if fact.sequence_unreadable or fact.sequence not in problems.unread
+        }
+        self._put_off(again, problems.all)
+        return problems.all
+
+    def _put_off(self, tried: set[str], problems: Mapping[str, str]) -> None:
+        for name in tried - problems.keys():
+            self._not_before.pop(name, None)
+        self._not_before |= dict.fromkeys(problems.keys() & tried, time.monotonic() + _PAUSE)
+
+    def _advance(self, connection: pg.Connection, values: Mapping[FedColumn, int]) -> dict[str, str]:
         furthest = {**self._owed, **values}
         facts = [fact for fact in furthest if self._not_before.get(fact.sequence, 0) <= time.monotonic()]
         if not facts:
             return {}
-        problems = _advance(connection, {fact: _further(fact, furthest, self._owed) for fact in facts})
+        further = {fact: _further(fact, furthest, self._owed) for fact in facts}
+        problems = _advance(
+            connection, {self._now.get(_place(fact), fact): value for fact, value in further.items()}
+        )
         self._owed = {
             fact: value for fact, value in furthest.items() if fact.sequence in problems or fact not in facts
         }
-        self._not_before = {name: time.monotonic() + _PAUSE for name in problems}
-        guarded = {fact.sequence for fact in facts if fact.guard_state == "installed"}
-        return {name: problem for name, problem in problems.items() if name not in guarded}
+        self._put_off({fact.sequence for fact in facts}, problems)
+        return problems
 
     def furthest(self, steps: Sequence[Step]) -> dict[FedColumn, int]:
         """The furthest value that these steps bring for each column."""
@@ -76,6 +115,10 @@ class Sequences:
                 if values:
                     found[fact] = max(values) if fact.increment > 0 else min(values)
         return found
+
+
+def _place(fact: FedColumn) -> tuple[int, int, str]:
+    return fact.sequence_oid, fact.table_oid or 0, fact.column_name or ""
 
 
 def _further(fact: FedColumn, furthest: Mapping[FedColumn, int], owed: Mapping[FedColumn, int]) -> int:
@@ -103,13 +146,30 @@ def _advance(connection: pg.Connection, furthest: Mapping[FedColumn, int]) -> di
     facts = [
         replace(fact, furthest_query=f"{value:d}", column_unreadable=None) for fact, value in furthest.items()
     ]
+    return _moved(connection, facts, _TIMEOUTS).all
+
+
+@dataclass(frozen=True, slots=True)
+class _Problems:
+    """What could not be done, and why, by sequence."""
+
+    unread: Mapping[str, str]
+    unmoved: Mapping[str, str]
+
+    @property
+    def all(self) -> dict[str, str]:
+        return {**self.unread, **self.unmoved}
+
+
+def _moved(connection: pg.Connection, facts: Sequence[FedColumn], timeouts: pg.Timeouts) -> _Problems:
+    """Move the sequences that are behind."""
     by_sequence: dict[int, list[int]] = {}
     for number, fact in enumerate(facts):
         by_sequence.setdefault(fact.sequence_oid, []).append(number)
-    readings = read(connection, facts, _TIMEOUTS)
+    readings = read(connection, facts, timeouts)
     reports = [
         report_on(tuple(facts[i] for i in numbers), tuple(readings[i] for i in numbers))
         for numbers in by_sequence.values()
     ]
     unread = {report.sequence: "; ".join(report.notes) for report in reports if report.status == "unreadable"}
-    return unread | carry_out(connection, plan(Report("", "", tuple(reports))), _TIMEOUTS)
+    return _Problems(unread, carry_out(connection, plan(Report("", "", tuple(reports))), timeouts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -62,6 +63,8 @@ class Applied:
     changes: by source table, how many there were. upserts and deletes: rows that were written.
     waiting, dead and stopped: by source table, new letters. retried: letters that were applied at last.
     tables: by source table that has been stopped now, why. sequences: what could not be moved, and why.
+    in_order: source tables that were, for the first time, written in the order of their changes, which takes longer:
+    a unique constraint refused a row of them.
     """
 
     changes: Mapping[str, int] = field(default_factory=dict)
@@ -73,6 +76,7 @@ class Applied:
     retried: int = 0
     tables: Mapping[str, str] = field(default_factory=dict)
     sequences: Mapping[str, str] = field(default_factory=dict)
+    in_order: frozenset[str] = frozenset()
 
 
 class Writer:
@@ -96,6 +100,8 @@ class Writer:
         self.stopped: dict[str, str] = {}
         """By source table, why it is stopped: its changes become letters."""
         self._told: set[str] = set()
+        self._told_in_order: frozenset[str] = frozenset()
+        self._told_sequences: dict[str, str] = {}
 
     def stored(self, stream: str) -> Offset | None:
         """Where the target stands in a stream, None when nowhere. From here on this writer moves it.
@@ -127,9 +133,28 @@ class Writer:
         result = Applied()
         if batch.changes or batch.positions:
             result = self._attempted(partial(self._write, batch, prepared))
+        elif self._session:
+            result = Applied(sequences=self._owed_sequences(self._session))
+        in_order = result.in_order - self._told_in_order
+        self._told_in_order |= in_order
+        result = replace(result, sequences=self._news(result.sequences), in_order=in_order)
         told, self._told = self._told, set(self.stopped)
         tables = {table: reason for table, reason in self.stopped.items() if table not in told}
         return replace(result, retried=self._retried_if_due(), tables=tables)
+
+    def _owed_sequences(self, session: _Session) -> dict[str, str]:
+        """Try sequences again that could not be moved; what fails for a moment is left for the next time."""
+        try:
+            return self._attempted(lambda: session.sequences.advance(session.connection, {}))
+        except TransientError:
+            return {}
+
+    def _news(self, problems: Mapping[str, str]) -> dict[str, str]:
+        """The problems that were not told yet. How far a sequence is behind makes no new one."""
+        kinds = {name: re.sub(r"\d+", "", why) for name, why in problems.items()}
+        news = {name: problems[name] for name, kind in kinds.items() if self._told_sequences.get(name) != kind}
+        self._told_sequences |= kinds
+        return news
 
     def _attempted(self, attempt: Callable[[], T]) -> T:
         """Do something; where a table is not as it was, read the tables and do it again."""
@@ -217,6 +242,7 @@ class Writer:
             dead=states.get("dead", {}),
             stopped=states.get("stopped", {}),
             sequences=problems,
+            in_order=session.applier.in_order,
         )
 
     def _load(self, connection: pg.Connection, changes: Sequence[Change], pending: Pending) -> None:
