@@ -57,6 +57,8 @@ class Reporter:
             self._logger.warning("dead letters", table=table, count=count)
         for table, count in applied.waiting.items():
             self._logger.info("waiting for the rows that they reference", table=table, count=count)
+        for table in applied.in_order:
+            self._logger.info("written in the order of changes: a unique constraint refused a row", table=table)
         for sequence, why in applied.sequences.items():
             self._logger.warning("sequence not moved", sequence=sequence, why=why)
 
