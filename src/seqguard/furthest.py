@@ -74,19 +74,6 @@ def read_one(connection: Connection, number: int, fact: FedColumn, timeouts: pg.
     return row
 
 
-@contextmanager
-def _fresh_snapshots(connection: Connection) -> Iterator[None]:
-    """A transaction in which each statement sees what is committed by then, unless the caller is in one."""
-    import psycopg
-
-    if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-        yield
-        return
-    with connection.transaction(force_rollback=True):
-        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        yield
-
-
 def _send_batch(
     connection: Connection,
     pipeline: psycopg.Pipeline,

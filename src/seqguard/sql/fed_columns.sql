@@ -199,17 +199,29 @@ WITH user_class AS (
     FROM pg_catalog.pg_trigger AS g
     JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'seqguard'
-    LEFT JOIN pg_catalog.pg_depend AS c
-        ON c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
-       AND c.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-       AND c.refobjid = g.tgrelid AND c.refobjsubid > 0
-    LEFT JOIN pg_catalog.pg_depend AS s
-        ON s.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND s.objid = g.oid
-       AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.refobjid <> g.tgrelid
+    JOIN pg_catalog.pg_class AS r ON r.oid = g.tgrelid
+    -- laterals, that each may look up its index: a planner that expects few guards would join thousands in a loop
+    LEFT JOIN LATERAL (
+        SELECT c.refobjsubid
+        FROM pg_catalog.pg_depend AS c
+        WHERE c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
+          AND c.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+          AND c.refobjid = g.tgrelid AND c.refobjsubid > 0
+        LIMIT ALL OFFSET 0) AS c ON true
+    LEFT JOIN LATERAL (
+        SELECT s.refobjid
+        FROM pg_catalog.pg_depend AS s
+        WHERE s.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND s.objid = g.oid
+          AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.refobjid <> g.tgrelid
+        LIMIT ALL OFFSET 0) AS s ON true
     CROSS JOIN LATERAL (
-        SELECT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(g.tgrelid) AS tree
-                       JOIN pg_catalog.pg_trigger AS k ON k.tgrelid = tree.relid AND k.tgname = g.tgname
-                       WHERE k.tgparentid <> 0 AND k.tgenabled <> 'A') AS astray
+        SELECT CASE WHEN r.relkind = 'p' THEN EXISTS (
+            SELECT FROM pg_catalog.pg_partition_tree(g.tgrelid) AS tree
+            CROSS JOIN LATERAL (
+                SELECT FROM pg_catalog.pg_trigger AS k
+                WHERE k.tgrelid = tree.relid AND k.tgname = g.tgname AND k.tgparentid <> 0 AND k.tgenabled <> 'A'
+                LIMIT ALL OFFSET 0) AS clones)
+            ELSE false END AS astray
     ) AS clone
     WHERE g.tgparentid = 0
 )

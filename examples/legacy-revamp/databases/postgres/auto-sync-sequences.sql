@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+be4829f91b62 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+64e35dcde196 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,7 +68,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+be4829f91b62' THEN
+        IF old <> '0.1.0+64e35dcde196' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -87,7 +87,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+be4829f91b62'$function$;
+AS $function$SELECT '0.1.0+64e35dcde196'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -292,17 +292,29 @@ WITH user_class AS (
     FROM pg_catalog.pg_trigger AS g
     JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'seqguard'
-    LEFT JOIN pg_catalog.pg_depend AS c
-        ON c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
-       AND c.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-       AND c.refobjid = g.tgrelid AND c.refobjsubid > 0
-    LEFT JOIN pg_catalog.pg_depend AS s
-        ON s.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND s.objid = g.oid
-       AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.refobjid <> g.tgrelid
+    JOIN pg_catalog.pg_class AS r ON r.oid = g.tgrelid
+    -- laterals, that each may look up its index: a planner that expects few guards would join thousands in a loop
+    LEFT JOIN LATERAL (
+        SELECT c.refobjsubid
+        FROM pg_catalog.pg_depend AS c
+        WHERE c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
+          AND c.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+          AND c.refobjid = g.tgrelid AND c.refobjsubid > 0
+        LIMIT ALL OFFSET 0) AS c ON true
+    LEFT JOIN LATERAL (
+        SELECT s.refobjid
+        FROM pg_catalog.pg_depend AS s
+        WHERE s.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND s.objid = g.oid
+          AND s.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.refobjid <> g.tgrelid
+        LIMIT ALL OFFSET 0) AS s ON true
     CROSS JOIN LATERAL (
-        SELECT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(g.tgrelid) AS tree
-                       JOIN pg_catalog.pg_trigger AS k ON k.tgrelid = tree.relid AND k.tgname = g.tgname
-                       WHERE k.tgparentid <> 0 AND k.tgenabled <> 'A') AS astray
+        SELECT CASE WHEN r.relkind = 'p' THEN EXISTS (
+            SELECT FROM pg_catalog.pg_partition_tree(g.tgrelid) AS tree
+            CROSS JOIN LATERAL (
+                SELECT FROM pg_catalog.pg_trigger AS k
+                WHERE k.tgrelid = tree.relid AND k.tgname = g.tgname AND k.tgparentid <> 0 AND k.tgenabled <> 'A'
+                LIMIT ALL OFFSET 0) AS clones)
+            ELSE false END AS astray
     ) AS clone
     WHERE g.tgparentid = 0
 )
