@@ -38,8 +38,10 @@ _READING = {
     "row_security": "off",
     "restrict_nonsystem_relation_kind": "view",
     "constraint_exclusion": "off",
-    # for speed: a query on the catalogs is compiled in seconds and runs in less
+    # for speed: the query on the catalogs is long to compile, and where they have not been analyzed, as after
+    # a restore, the planner expects one row, gets thousands, and would join them in loops
     "jit": "off",
+    "enable_nestloop": "off",
     "enable_memoize": "off",
     "work_mem": "32MB",
 }
