@@ -14,7 +14,7 @@ from history import under_load
 if TYPE_CHECKING:
     from platforms import World
 
-KILLS = int(os.environ.get("SEQGUARD_TEST_KILLS", "15"))
+KILLS = int(os.environ.get("SEQGUARD_TEST_KILLS", "50"))
 
 
 @pytest.mark.timeout(60 + 4 * KILLS)

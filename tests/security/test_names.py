@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from conftest import Connection, Psql
 
 TABLES = 100
-EXAMPLES = int(os.environ.get("SEQGUARD_TEST_NAMES", "3200")) // (4 * TABLES)
+EXAMPLES = int(os.environ.get("SEQGUARD_TEST_NAMES", "10000")) // (4 * TABLES)
 """Four names a table: schema, table, column, sequence."""
 
 HOSTILE = (
