@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    import confluent_kafka
+
 FAST = "session.timeout.ms=2000\nheartbeat.interval.ms=200\nreconnect.backoff.max.ms=200\n"
 RANGE = FAST + "partition.assignment.strategy=range\n"
 SECONDS = 30.0
@@ -86,9 +88,9 @@ class Place:
     def send(self, *messages: Message) -> None:
         self.broker.produce(self.topic, messages)
 
-    def source(self, servers: str | None = None) -> KafkaSource:
+    def source(self, servers: str | None = None, kind: type[KafkaSource] = KafkaSource) -> KafkaSource:
         options = Options(servers or self.broker.servers, self.group, str(self.option_file))
-        return KafkaSource(options, {self.topic: [(MAPPING, TARGET)]})
+        return kind(options, {self.topic: [(MAPPING, TARGET)]})
 
     def read(self, target: Target, until: int, source: KafkaSource | None = None) -> None:
         """Read until the streams stand so far in all."""
@@ -332,17 +334,26 @@ def test_a_broker_that_lost_its_topics_is_not_read_from_the_middle(tmp_path: Pat
             place.read(target, 10)
 
 
+class Slow(KafkaSource):
+    """Takes its time for a message while it has partitions: messages last longer than another member needs to join."""
+
+    def _take(self, message: confluent_kafka.Message) -> None:
+        super()._take(message)
+        if self._partitions:
+            time.sleep(0.01)
+
+
 def test_a_rebalance_in_mid_batch_takes_the_changes_along(place: Place) -> None:
     topic = place.broker.topic(f"{place.topic}-two", 2)
     shared, target = Place(place.broker, topic, place.option_file), Target()
-    shared.send(*inserts(range(100_000)))
-    with closing(shared.source()) as first, closing(shared.source()) as second:
+    shared.send(*inserts(range(10_000)))
+    with closing(shared.source(kind=Slow)) as first, closing(shared.source()) as second:
         first.start(Target().stored)
         first.poll(1, SECONDS)
         joining = threading.Thread(target=_join, args=(second, target))
         joining.start()
-        # this poll lasts as long as there are messages, and they last longer than the other needs to join:
-        # the range assignor takes both partitions away while it holds thousands of changes
+        # this poll lasts as long as there are messages: the range assignor takes both partitions
+        # away while it holds changes of them
         batch = first.poll(10**9, 0.2)
         assert (batch.changes, batch.positions) == ([], {})
         assert first.lag() == 0
