@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+64e35dcde196 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+bc9db4eb7442 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,7 +68,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+64e35dcde196' THEN
+        IF old <> '0.1.0+bc9db4eb7442' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -87,7 +87,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+64e35dcde196'$function$;
+AS $function$SELECT '0.1.0+bc9db4eb7442'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -910,6 +910,10 @@ $function$;
 -- type may be a function of its owner's, and run as soon as the expression is planned. The arguments
 -- are trusted, so that nobody else may attach the function to a table: partitioned tables, whose
 -- owners need that right to add partitions, take advance().
+--
+-- The first row of a statement of several leaves word, until the end of the transaction, that all this has been tested: the
+-- rows that it has led the sequence beyond are not tested again. A column that is renamed in the same transaction
+-- takes the word back, because that is an update of pg_attribute. Who forges it keeps his own rows from being followed.
 
 -- Whether the statement that is being looked at has written no row but this one, as far as the statistics can tell:
 -- only one row was inserted since this session's last look. What they hold is kept in a setting; who
@@ -980,6 +984,12 @@ BEGIN
                     RETURN NULL;
                 END IF;
             END IF;
+            IF COALESCE(current_setting('seqguard.led', true), '') <> ''
+               AND current_setting('seqguard.led', true) = concat(
+                   TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass))
+               AND NEW.%1$I %3$s pg_sequence_last_value(TG_ARGV[1]::oid) THEN
+                RETURN NULL;
+            END IF;
             sequence := to_regclass(TG_ARGV[0]);
             last := CASE
                 WHEN sequence::oid = TG_ARGV[1]::oid
@@ -995,6 +1005,8 @@ BEGIN
                 IF NOT target %4$s sequence_limit THEN
                     RETURN NULL;  -- no value would be left: one stray id would stop every ordinary insert
                 ELSIF NOT %7$s THEN
+                    PERFORM set_config('seqguard.led', concat(
+                        TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass)), true);
                     target := seqguard.furthest(TG_RELID, TG_ARGV[3]::integer, %2$L, target, sequence_limit, %5$L);
                 END IF;
                 IF abs(target - last) <= %6$s THEN
@@ -1028,7 +1040,7 @@ BEGIN
                -- before 15 the statistics are in a file
                CASE WHEN current_setting('server_version_num')::integer >= 150000
                     THEN '(TG_OP = ''INSERT'' AND seqguard.is_alone(TG_RELID))' ELSE 'false' END,
-               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END));
+               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END, format(' %s ', column_name)));
     -- nor for those whom ALTER DEFAULT PRIVILEGES gives a part in it
     EXECUTE format('REVOKE ALL ON FUNCTION seqguard.%I() FROM PUBLIC%s', function, (
         SELECT string_agg(format(', %I', pg_get_userbyid(a.grantee)), '')

@@ -73,6 +73,35 @@ def test_a_stray_row_beyond_the_limit_does_not_keep_the_sequence_back(db: Connec
     assert one(db, "INSERT INTO users (name) VALUES ('ordinary') RETURNING id") == 51
 
 
+RENAMES = {
+    "two columns swap their names": (
+        "ALTER TABLE users RENAME id TO x; ALTER TABLE users RENAME other TO id; ALTER TABLE users RENAME x TO other",
+        "other",
+    ),
+    "the column gets another name": ("ALTER TABLE users RENAME id TO key", "key"),
+}
+
+
+@pytest.mark.parametrize("in_one_transaction", [True, False])
+@pytest.mark.parametrize(("rename", "column"), RENAMES.values(), ids=RENAMES.keys())
+def test_what_a_block_has_tested_does_not_outlive_a_rename(
+    db: Connection, rename: str, column: str, in_one_transaction: bool
+) -> None:
+    db.execute("CREATE TABLE users (id serial PRIMARY KEY, other int DEFAULT 0)")
+    seqguard.guard(db)
+    db.execute("INSERT INTO users (other) VALUES (0)")
+    statements = ("INSERT INTO users SELECT generate_series(100, 104)", rename,
+                  f"INSERT INTO users ({column}) SELECT generate_series(200, 204)")  # fmt: skip
+    if in_one_transaction:
+        with db.transaction():
+            for statement in statements:
+                db.execute(statement.encode())
+    else:
+        for statement in statements:
+            db.execute(statement.encode())
+    assert one(db, f"INSERT INTO users DEFAULT VALUES RETURNING {column}") == 205
+
+
 # planning a query can run what the table's owner has put into an index
 OTHERS = {
     "table of another role": "ALTER TABLE users OWNER TO {role}",

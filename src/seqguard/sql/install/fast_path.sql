@@ -9,6 +9,10 @@
 -- type may be a function of its owner's, and run as soon as the expression is planned. The arguments
 -- are trusted, so that nobody else may attach the function to a table: partitioned tables, whose
 -- owners need that right to add partitions, take advance().
+--
+-- The first row of a statement of several leaves word, until the end of the transaction, that all this has been tested: the
+-- rows that it has led the sequence beyond are not tested again. A column that is renamed in the same transaction
+-- takes the word back, because that is an update of pg_attribute. Who forges it keeps his own rows from being followed.
 
 -- Whether the statement that is being looked at has written no row but this one, as far as the statistics can tell:
 -- only one row was inserted since this session's last look. What they hold is kept in a setting; who
@@ -79,6 +83,12 @@ BEGIN
                     RETURN NULL;
                 END IF;
             END IF;
+            IF COALESCE(current_setting('seqguard.led', true), '') <> ''
+               AND current_setting('seqguard.led', true) = concat(
+                   TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass))
+               AND NEW.%1$I %3$s pg_sequence_last_value(TG_ARGV[1]::oid) THEN
+                RETURN NULL;
+            END IF;
             sequence := to_regclass(TG_ARGV[0]);
             last := CASE
                 WHEN sequence::oid = TG_ARGV[1]::oid
@@ -94,6 +104,8 @@ BEGIN
                 IF NOT target %4$s sequence_limit THEN
                     RETURN NULL;  -- no value would be left: one stray id would stop every ordinary insert
                 ELSIF NOT %7$s THEN
+                    PERFORM set_config('seqguard.led', concat(
+                        TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass)), true);
                     target := seqguard.furthest(TG_RELID, TG_ARGV[3]::integer, %2$L, target, sequence_limit, %5$L);
                 END IF;
                 IF abs(target - last) <= %6$s THEN
@@ -127,7 +139,7 @@ BEGIN
                -- before 15 the statistics are in a file
                CASE WHEN current_setting('server_version_num')::integer >= 150000
                     THEN '(TG_OP = ''INSERT'' AND seqguard.is_alone(TG_RELID))' ELSE 'false' END,
-               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END));
+               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END, format(' %s ', column_name)));
     -- nor for those whom ALTER DEFAULT PRIVILEGES gives a part in it
     EXECUTE format('REVOKE ALL ON FUNCTION seqguard.%I() FROM PUBLIC%s', function, (
         SELECT string_agg(format(', %I', pg_get_userbyid(a.grantee)), '')
