@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from seqguard import furthest, pg
 from seqguard.catalog import selected_columns
-from seqguard.model import FedColumn, Reading, Report, State
+from seqguard.model import FedColumn, Reading, Report, SequenceReport, State
 from seqguard.rules import report_on
 from seqguard.selection import Selection
 
@@ -53,15 +52,33 @@ def check(
     facts = selected_columns(connection, selection, timeouts, unattached=unattached)
     if expect:
         expect(len(facts))
-    readings = read(connection, facts, timeouts, progress, at)
-    groups = groupby(zip(facts, readings, strict=True), key=lambda pair: pair[0].sequence_oid)
-    reports = (report_on(*_unzip(pairs)) for _, pairs in groups)
+    reports = judged(connection, facts, timeouts, progress, at)
     return Report(server.version, server.database, tuple(reports))
 
 
-def _unzip(pairs: Iterable[tuple[FedColumn, Reading]]) -> tuple[tuple[FedColumn, ...], tuple[Reading, ...]]:
-    facts, readings = zip(*pairs, strict=True)
-    return facts, readings
+def judged(
+    connection: Connection,
+    facts: Sequence[FedColumn],
+    timeouts: pg.Timeouts,
+    progress: Progress | None = None,
+    at: At | None = None,
+) -> list[SequenceReport]:
+    """The verdict on each sequence of these rows, in their order.
+
+    It is made as soon as all of its columns are read, while the server reads on.
+    """
+    groups: dict[int, list[int]] = {}
+    for i, fact in enumerate(facts):
+        groups.setdefault(fact.sequence_oid, []).append(i)
+    readings: dict[int, Reading] = {}
+    reports: dict[int, SequenceReport] = {}
+    for number, reading in read(connection, facts, timeouts, progress, at):
+        readings[number] = reading
+        sequence = facts[number].sequence_oid
+        group = groups[sequence]
+        if all(i in readings for i in group):
+            reports[sequence] = report_on(tuple(facts[i] for i in group), tuple(readings[i] for i in group))
+    return [reports[sequence] for sequence in groups]
 
 
 def read(
@@ -70,28 +87,33 @@ def read(
     timeouts: pg.Timeouts,
     progress: Progress | None = None,
     at: At | None = None,
-) -> list[Reading]:
-    """Read the furthest value and the state for each row: in batches, one by one what fails there or is large."""
+) -> Iterator[tuple[int, Reading]]:
+    """Read the furthest value and the state for each row: in batches, one by one what fails there or is large.
+
+    Yields the number of a row and what was read of it, in whatever order that comes.
+    """
     advance = progress or (lambda _count: None)
-    readings = {
-        i: Reading(problem=problem) for i, fact in enumerate(facts) if (problem := fact.sequence_unreadable)
-    }
-    if readings:
-        advance(len(readings))
-    quick, alone = batches(facts, [i for i in range(len(facts)) if i not in readings])
+    readable = []
+    for i, fact in enumerate(facts):
+        if fact.sequence_unreadable:
+            yield i, Reading(problem=fact.sequence_unreadable)
+            advance(1)
+        else:
+            readable.append(i)
+    quick, alone = batches(facts, readable)
     numbered = ({number: facts[number] for number in batch} for batch in quick)
     for batch, rows in zip(quick, furthest.read_batches(connection, numbered, timeouts), strict=True):
         if rows is None:
             alone += batch
             continue
-        readings |= {row[0]: _reading(facts[row[0]], *row[1:]) for row in rows}
+        for number, value, state in rows:
+            yield number, _reading(facts[number], value, state)
         advance(len(batch))
     for number in alone:
         if at:
             at(f"{facts[number].table}.{facts[number].column}")
-        readings[number] = _read_alone(connection, number, facts[number], timeouts)
+        yield number, _read_alone(connection, number, facts[number], timeouts)
         advance(1)
-    return [readings[i] for i in range(len(facts))]
 
 
 def batches(facts: Sequence[FedColumn], numbers: Sequence[int]) -> tuple[list[list[int]], list[int]]:
@@ -115,15 +137,15 @@ def _read_alone(connection: Connection, number: int, fact: FedColumn, timeouts: 
     return _reading(fact, *row[1:])
 
 
-def _reading(fact: FedColumn, value: Decimal | None, state: tuple[str | None, str | None]) -> Reading:
-    last_value, is_called = state
-    if last_value is None:
+def _reading(fact: FedColumn, value: Decimal | None, state: tuple[bytes, bytes] | None) -> Reading:
+    if state is None:
         return Reading(problem="the sequence went out of reach while it was read")
+    last_value, is_called = state
     rounded = math.floor if fact.increment > 0 else math.ceil
     if value is not None and value.is_nan():
         return Reading(problem=f"{fact.table}.{fact.column} changed while it was read: run again")
     return Reading(
         furthest=None if value is None else rounded(value),
-        state=State(int(last_value), is_called == "t"),
+        state=State(int(last_value), is_called == b"t"),
         problem=fact.column_unreadable,
     )

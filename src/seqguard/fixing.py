@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from seqguard import pg
-from seqguard.checking import BATCH, At, Progress, check, read
+from seqguard.checking import BATCH, At, Progress, check, judged
 from seqguard.model import FedColumn, Repair, Report, SequenceReport
-from seqguard.rules import report_on, with_margin
+from seqguard.rules import with_margin
 from seqguard.script import sql_file
 from seqguard.selection import Selection
 
@@ -189,14 +189,8 @@ def retried(attempt: Callable[[], None]) -> None:
 def _verified(connection: Connection, report: Report, done: dict[str, Repair], timeouts: pg.Timeouts) -> Report:
     """The report with every sequence in `done` read again."""
     again = [sequence for sequence in report.sequences if sequence.sequence in done]
-    readings = iter(read(connection, [fact for sequence in again for fact in sequence.facts], timeouts))
-    judged = {
-        sequence.sequence: replace(
-            report_on(sequence.facts, tuple(next(readings) for _ in sequence.facts)),
-            repair=done[sequence.sequence],
-        )
-        for sequence in again
-    }
+    reports = judged(connection, [fact for sequence in again for fact in sequence.facts], timeouts)
+    verified = {report.sequence: replace(report, repair=done[report.sequence]) for report in reports}
     return replace(
-        report, sequences=tuple(judged.get(sequence.sequence, sequence) for sequence in report.sequences)
+        report, sequences=tuple(verified.get(sequence.sequence, sequence) for sequence in report.sequences)
     )

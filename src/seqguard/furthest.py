@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from seqguard import pg
+from seqguard import pg, pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from decimal import Decimal
 
-    import psycopg
+    from psycopg.pq.abc import PGresult
 
     from seqguard.model import FedColumn
     from seqguard.pg import Connection
 
-    Row = tuple[int, Decimal | None, tuple[str | None, str | None]]
-
-_AHEAD = 2
-"""Batches that are sent before one is received."""
+    Row = tuple[int, Decimal | None, tuple[bytes, bytes] | None]
 
 
 def read_batches(
@@ -29,91 +24,57 @@ def read_batches(
 ) -> Iterator[list[Row] | None]:
     """For each batch of numbered fed columns its rows, None where it failed: read_one says why.
 
-    The next batches are sent before a batch has been received, so that neither side waits for the
-    other. Each is read in a transaction of its own, or in a subtransaction of the caller's, that is
+    A row is the column's number, its furthest value, and its sequence's last_value and is_called as
+    PostgreSQL writes them, None when the sequence is gone. The next batches are sent before a batch has been
+    received. Each is read in a transaction of its own, or in a subtransaction of the caller's, that is
     rolled back. Raises psycopg.Error when the connection is lost.
     """
-    with _brackets(connection) as brackets, connection.pipeline() as pipeline:
-        under_way: deque[psycopg.Cursor[Any]] = deque()
-        for batch in batches:
-            under_way.append(_send_batch(connection, pipeline, brackets, batch, timeouts))
-            if len(under_way) > _AHEAD:
-                yield _received(under_way.popleft())
-        while under_way:
-            yield _received(under_way.popleft())
+    from psycopg.pq import ExecStatus
+
+    encoding = connection.info.encoding
+    with _brackets(connection) as (begin, end):
+        start = (begin, pg.pinning_for_reading(timeouts).as_bytes(connection))
+        scripts = (((*start, _batch_query(batch).encode(encoding)), (end,)) for batch in batches)
+        for _, _, result, _ in pipeline.run(connection, scripts):
+            yield _rows(result) if result.status == ExecStatus.TUPLES_OK else None
 
 
 @contextmanager
-def _brackets(connection: Connection) -> Iterator[tuple[str, str]]:
+def _brackets(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
     """The statements that begin and end a batch.
 
-    Not psycopg's transaction(), which must know before it begins how the one before has ended. Nor one
-    transaction for all with a savepoint each: what locks a sequence, locks it for the whole transaction.
+    Not one transaction for all with a savepoint each: what locks a sequence, locks it for the whole transaction.
     """
     from psycopg.pq import TransactionStatus
 
-    if connection.info.transaction_status != TransactionStatus.IDLE:
-        with connection.transaction(force_rollback=True):
-            yield "SAVEPOINT seqguard_batch", "ROLLBACK TO SAVEPOINT seqguard_batch"
+    if connection.info.transaction_status == TransactionStatus.IDLE:
+        yield b"BEGIN", b"ROLLBACK"
         return
-    before = connection.autocommit
-    connection.autocommit = True
-    try:
-        yield "BEGIN", "ROLLBACK"
-    finally:
-        if not pg.is_lost(connection):
-            connection.rollback()
-            connection.autocommit = before
+    with connection.transaction(force_rollback=True):
+        yield b"SAVEPOINT seqguard_batch", b"ROLLBACK TO SAVEPOINT seqguard_batch"
 
 
 def read_one(connection: Connection, number: int, fact: FedColumn, timeouts: pg.Timeouts) -> Row:
     """The row of one fed column. Raises psycopg.Error."""
     with pg.reading(connection, timeouts) as cursor:
-        row: Row | None = cursor.execute(_batch_query({number: fact})).fetchone()
-    assert row is not None
+        result = cursor.execute(_batch_query({number: fact})).pgresult
+    assert result is not None
+    (row,) = _rows(result)
     return row
 
 
-def _send_batch(
-    connection: Connection,
-    pipeline: psycopg.Pipeline,
-    brackets: tuple[str, str],
-    facts: Mapping[int, FedColumn],
-    timeouts: pg.Timeouts,
-) -> psycopg.Cursor[Any]:
-    """Send the query of a batch. An error skips all up to the sync; the rollback comes after it."""
-    from psycopg.rows import tuple_row
-
-    begin, end = brackets
-    cursor = connection.cursor(row_factory=tuple_row)
-    for send in (
-        partial(connection.execute, begin, prepare=False),
-        partial(pg.pin_for_reading, connection.cursor(), timeouts),
-        partial(cursor.execute, _batch_query(facts), prepare=False),
-        pipeline.sync,
-        partial(connection.execute, end, prepare=False),
-    ):
-        with _lost_raised(connection):
-            send()
-    return cursor
+def _rows(result: PGresult) -> list[Row]:
+    return [_row(*(result.get_value(i, column) for column in range(3))) for i in range(result.ntuples)]
 
 
-def _received(cursor: psycopg.Cursor[Any]) -> list[Row] | None:
-    with _lost_raised(cursor.connection):
-        return cursor.fetchall()
-    return None
-
-
-@contextmanager
-def _lost_raised(connection: Connection) -> Iterator[None]:
-    """In a pipeline any call may raise the error of an earlier statement; only a lost connection matters."""
-    import psycopg
-
-    try:
-        yield
-    except psycopg.Error:
-        if pg.is_lost(connection):
-            raise
+def _row(number: bytes | None, value: bytes | None, state: bytes | None) -> Row:
+    assert number is not None
+    last_value, _, is_called = (state or b"(,)")[1:-1].partition(b",")
+    return (
+        int(number),
+        None if value is None else Decimal(value.decode()),
+        (last_value, is_called) if last_value else None,
+    )
 
 
 def _batch_query(facts: Mapping[int, FedColumn]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
@@ -14,7 +15,7 @@ from seqguard.redaction import without_password
 from seqguard.script import sql_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import psycopg
     from psycopg import sql
@@ -235,7 +236,7 @@ def reading(connection: Connection, timeouts: Timeouts) -> Iterator[psycopg.Curs
         connection.transaction(force_rollback=True),
         connection.cursor(row_factory=tuple_row) as cursor,
     ):
-        pin_for_reading(cursor, timeouts)
+        cursor.execute(pinning_for_reading(timeouts), prepare=False)
         yield cursor
 
 
@@ -264,30 +265,24 @@ def _unprepared(connection: Connection) -> Iterator[None]:
         connection.prepare_threshold = before
 
 
-def pin_for_reading(cursor: psycopg.Cursor[Any], timeouts: Timeouts) -> None:
-    """What reading() sets, until the end of the (sub)transaction. No result is awaited."""
-    _send_settings(cursor, {**_PINNED, **timeouts.settings(), **_READING})
+def pinning_for_reading(timeouts: Timeouts) -> sql.Composed:
+    """What reading() sets, until the end of the (sub)transaction, as one statement."""
+    return _settings({**_PINNED, **timeouts.settings(), **_READING})
 
 
 def _pin(cursor: psycopg.Cursor[Any], timeouts: Timeouts) -> dict[str, str]:
     return _set(cursor, {**_PINNED, **timeouts.settings()})
 
 
-def _set(cursor: psycopg.Cursor[Any], settings: Mapping[str, str]) -> dict[str, str]:
+def _set(cursor: psycopg.Cursor[Any], settings: dict[str, str]) -> dict[str, str]:
     """Set until the end of the transaction; return what was set before."""
-    _send_settings(cursor, settings)
+    cursor.execute(_settings(settings), prepare=False)
     return {name: before for name, before, _ in cursor}
 
 
-def _send_settings(cursor: psycopg.Cursor[Any], settings: Mapping[str, str]) -> None:
-    """Set until the end of the transaction what this server knows of it."""
-    cursor.execute(
-        "SELECT k, pg_catalog.current_setting(k), pg_catalog.set_config(k, v, true)"
-        " FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS s (k, v)"
-        " WHERE pg_catalog.current_setting(k, true) IS NOT NULL",
-        [list(settings), list(settings.values())],
-        prepare=False,
-    )
+def _settings(settings: dict[str, str]) -> sql.Composed:
+    """A statement that sets, until the end of the transaction, what this server knows of it."""
+    return template("settings", settings=literal(json.dumps(settings)))
 
 
 def is_lost(connection: Connection) -> bool:

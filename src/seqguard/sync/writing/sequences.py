@@ -14,10 +14,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from seqguard import pg
-from seqguard.checking import read
+from seqguard.checking import judged
 from seqguard.fixing import carry_out, plan
 from seqguard.model import Report
-from seqguard.rules import report_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -163,13 +162,6 @@ class _Problems:
 
 def _moved(connection: pg.Connection, facts: Sequence[FedColumn], timeouts: pg.Timeouts) -> _Problems:
     """Move the sequences that are behind."""
-    by_sequence: dict[int, list[int]] = {}
-    for number, fact in enumerate(facts):
-        by_sequence.setdefault(fact.sequence_oid, []).append(number)
-    readings = read(connection, facts, timeouts)
-    reports = [
-        report_on(tuple(facts[i] for i in numbers), tuple(readings[i] for i in numbers))
-        for numbers in by_sequence.values()
-    ]
+    reports = judged(connection, facts, timeouts)
     unread = {report.sequence: "; ".join(report.notes) for report in reports if report.status == "unreadable"}
     return _Problems(unread, carry_out(connection, plan(Report("", "", tuple(reports))), timeouts))
