@@ -87,6 +87,13 @@ def test_the_sequence_follows_ids_of_a_statement_that_is_rolled_back(users: Conn
     assert ordinary_insert(users) in (1, 101)
 
 
+def test_an_update_of_another_column_is_not_looked_at(users: Connection) -> None:
+    # the WHEN clause would be read from its text for every such statement
+    query = "SELECT string_agg(a.attname, ' ') FROM pg_trigger AS t JOIN pg_attribute AS a"
+    query += " ON a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr) WHERE t.tgname = 'sync_users_sequence'"
+    assert one(users, query) == "id"
+
+
 def test_ordinary_inserts_leave_no_gaps(users: Connection) -> None:
     users.execute("INSERT INTO users (name) SELECT g FROM generate_series(1, 50) AS g")
     assert [ordinary_insert(users) for _ in range(3)] == [51, 52, 53]

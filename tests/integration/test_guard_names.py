@@ -53,6 +53,8 @@ def test_a_guard_follows_a_renamed(db: Connection, rename: str, table: str, colu
     db.execute(rename)
     db.execute(f"INSERT INTO {table} ({column}) VALUES (100)")
     assert one(db, f"INSERT INTO {table} DEFAULT VALUES RETURNING {column}") == 101
+    db.execute(f"UPDATE {table} SET {column} = 150 WHERE {column} = 100")
+    assert one(db, f"INSERT INTO {table} DEFAULT VALUES RETURNING {column}") == 151
     assert next(guard.state for guard in seqguard.guards(db)) in ("installed", "outdated")
     assert [guard.state for guard in seqguard.guard(db)] == ["installed"]
     db.execute(f"INSERT INTO {table} ({column}) VALUES (200)")

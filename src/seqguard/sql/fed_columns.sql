@@ -136,8 +136,8 @@ WITH user_class AS (
            t.relname || CASE WHEN pg_catalog.count(*) OVER (PARTITION BY f.table_oid) > 1
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
-           -- the figure when seqguard.guard_condition() changes
-           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 4, q.seqincrement > 0, f.number_pattern,
+           -- the figure when seqguard.install_guard() makes another trigger
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 5, q.seqincrement > 0, f.number_pattern,
                pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
                fast.function, fast.arguments)) AS guard_shape,
            COALESCE(fast.function, 'advance') AS guard_function,
@@ -207,7 +207,7 @@ WITH user_class AS (
         WHERE c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
           AND c.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
           AND c.refobjid = g.tgrelid AND c.refobjsubid > 0
-        LIMIT ALL OFFSET 0) AS c ON true
+        LIMIT 1) AS c ON true  -- UPDATE OF and WHEN name the same column
     LEFT JOIN LATERAL (
         SELECT s.refobjid
         FROM pg_catalog.pg_depend AS s

@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+bc9db4eb7442 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+58aa288e9b75 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,7 +68,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+bc9db4eb7442' THEN
+        IF old <> '0.1.0+58aa288e9b75' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -87,7 +87,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+bc9db4eb7442'$function$;
+AS $function$SELECT '0.1.0+58aa288e9b75'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -229,8 +229,8 @@ WITH user_class AS (
            t.relname || CASE WHEN pg_catalog.count(*) OVER (PARTITION BY f.table_oid) > 1
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
-           -- the figure when seqguard.guard_condition() changes
-           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 4, q.seqincrement > 0, f.number_pattern,
+           -- the figure when seqguard.install_guard() makes another trigger
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 5, q.seqincrement > 0, f.number_pattern,
                pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
                fast.function, fast.arguments)) AS guard_shape,
            COALESCE(fast.function, 'advance') AS guard_function,
@@ -300,7 +300,7 @@ WITH user_class AS (
         WHERE c.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND c.objid = g.oid
           AND c.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
           AND c.refobjid = g.tgrelid AND c.refobjsubid > 0
-        LIMIT ALL OFFSET 0) AS c ON true
+        LIMIT 1) AS c ON true  -- UPDATE OF and WHEN name the same column
     LEFT JOIN LATERAL (
         SELECT s.refobjid
         FROM pg_catalog.pg_depend AS s
@@ -979,11 +979,6 @@ DECLARE
 BEGIN
     BEGIN
         IF pg_typeof(NEW.%1$I) IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) THEN
-            IF TG_OP = 'UPDATE' THEN
-                IF NEW.%1$I = OLD.%1$I THEN
-                    RETURN NULL;
-                END IF;
-            END IF;
             IF COALESCE(current_setting('seqguard.led', true), '') <> ''
                AND current_setting('seqguard.led', true) = concat(
                    TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass))
@@ -1278,9 +1273,9 @@ BEGIN
         PERFORM seqguard.ensure_fast_path(guard_function);
     END IF;
     PERFORM seqguard.let_partitions_be_made(table_oid);
-    EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
+    EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (%s) '
                    'EXECUTE FUNCTION seqguard.%I(%s)',
-        guard_name, table_oid,
+        guard_name, column_name, table_oid,
         seqguard.guard_condition(column_name, sequence_oid, increment, number_pattern),
         guard_function, guard_arguments);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);

@@ -78,11 +78,6 @@ DECLARE
 BEGIN
     BEGIN
         IF pg_typeof(NEW.%1$I) IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) THEN
-            IF TG_OP = 'UPDATE' THEN
-                IF NEW.%1$I = OLD.%1$I THEN
-                    RETURN NULL;
-                END IF;
-            END IF;
             IF COALESCE(current_setting('seqguard.led', true), '') <> ''
                AND current_setting('seqguard.led', true) = concat(
                    TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass))

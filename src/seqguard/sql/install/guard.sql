@@ -199,9 +199,9 @@ BEGIN
         PERFORM seqguard.ensure_fast_path(guard_function);
     END IF;
     PERFORM seqguard.let_partitions_be_made(table_oid);
-    EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (%s) '
+    EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OF %I ON %s FOR EACH ROW WHEN (%s) '
                    'EXECUTE FUNCTION seqguard.%I(%s)',
-        guard_name, table_oid,
+        guard_name, column_name, table_oid,
         seqguard.guard_condition(column_name, sequence_oid, increment, number_pattern),
         guard_function, guard_arguments);
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', table_oid, guard_name);
