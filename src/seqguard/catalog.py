@@ -39,7 +39,7 @@ def _why_not(connection: Connection, pattern: str, timeouts: pg.Timeouts) -> Seq
     relations = pg.relations(connection, timeouts)
     for schema, name, kind in relations:
         if table_matches(pattern, schema, name):
-            what = _KINDS.get(kind, "has no column that a sequence feeds: nothing to do")
+            what = _KINDS.get(kind, "has no column that a sequence feeds: leave it out")
             return SeqguardError(f"{schema}.{name} {what}")
     hint = quoting_hint(pattern, ((schema, name) for schema, name, _ in relations))
     return NoSuchTableError(

@@ -17,6 +17,8 @@ from seqguard.selection import Selection
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import psycopg
+
     from seqguard.pg import Connection
 
 STEPS = 100_000
@@ -165,9 +167,17 @@ def _do_batch(connection: Connection, batch: Sequence[Move], timeouts: pg.Timeou
         if len(batch) == 1 and batch[0].method == "lock" and batch[0].can_step:
             return _do_batch(connection, [replace(batch[0], method="step")], timeouts)
         if len(batch) == 1:
-            return {batch[0].sequence: pg.explain(error)}
+            return {batch[0].sequence: _why_not(error, batch[0], connection.info.user)}
         return {name: text for move in batch for name, text in _do_batch(connection, [move], timeouts).items()}
     return {}
+
+
+def _why_not(error: psycopg.Error, move: Move, user: str) -> str:
+    if error.sqlstate != pg.NO_PRIVILEGE or move.method == "lock":
+        return pg.explain(error)
+    grant = pg.template("grant_usage", sequence=pg.identifier(move.fact.sequence_schema, move.fact.sequence_name),
+                        role=pg.identifier(user))  # fmt: skip
+    return f"{pg.explain(error)}: {pg.text(grant)}"
 
 
 def retried(attempt: Callable[[], None]) -> None:

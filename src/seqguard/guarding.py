@@ -35,17 +35,31 @@ def guards(
 
     Raises SeqguardError for a table or pattern that matches nothing.
     """
-    facts = selected_columns(connection, selection.also(tables), timeouts)
-    return tuple(_guard(fact) for fact in facts if selection.also(tables).chooses(fact))
+    chosen = selection.also(tables)
+    facts = selected_columns(connection, chosen, timeouts)
+    listed = {(fact.table, fact.guard_name) for fact in facts if fact.guard_state in _PRESENT}
+    stale = [
+        trigger
+        for trigger in _stale(pg.guard_triggers(connection, timeouts), facts, chosen)
+        if (trigger.qualified_table, trigger.name) not in listed
+    ]
+    of_no_use = "nothing feeds its column any more: seqguard guard removes it"
+    return (
+        *(_guard(fact) for fact in facts if chosen.chooses(fact)),
+        *(replace(_without_column(trigger), problem=of_no_use) for trigger in stale),
+    )
 
 
-def _guard(fact: FedColumn, problem: str | None = None) -> Guard:
+def _guard(fact: FedColumn, problem: str | None = None, moved_to: int | None = None) -> Guard:
     assert fact.table
     assert fact.column
     assert fact.guard_state
-    return Guard(
-        fact.table, fact.column, fact.sequence, fact.guard_name, fact.guard_state, problem or fact.unguardable
-    )
+    problem = problem or fact.unguardable
+    return Guard(fact.table, fact.column, fact.sequence, fact.guard_name, fact.guard_state, problem, moved_to)
+
+
+def _without_column(trigger: GuardTrigger) -> Guard:
+    return Guard(trigger.qualified_table, "", "", trigger.name, "outdated")
 
 
 def guard(
@@ -78,9 +92,15 @@ def guard(
             problems[fact.table_oid] = problem
         if progress:
             progress(1)
-    problems |= _left_behind(fix(connection, selection=chosen, timeouts=timeouts))
+    repaired = fix(connection, selection=chosen, timeouts=timeouts)
+    problems |= _left_behind(repaired)
+    moved = {report.sequence: report.repair.moved_to for report in repaired.sequences if report.repair}
     after = selected_columns(connection, chosen, timeouts)
-    return tuple(_guard(fact, problems.get(fact.table_oid)) for fact in after if chosen.chooses(fact))
+    return tuple(
+        _guard(fact, problems.get(fact.table_oid), moved.get(fact.sequence))
+        for fact in after
+        if chosen.chooses(fact)
+    )
 
 
 def _stale(triggers: list[GuardTrigger], facts: list[FedColumn], selection: Selection) -> list[GuardTrigger]:
@@ -145,8 +165,7 @@ def _drop_guard(
     known: dict[tuple[str | None, str | None], Guard],
     timeouts: pg.Timeouts,
 ) -> Guard:
-    stale = Guard(trigger.qualified_table, "", "", trigger.name, "outdated")
-    guard = known.get((trigger.qualified_table, trigger.name), stale)
+    guard = known.get((trigger.qualified_table, trigger.name), _without_column(trigger))
     problem = _attempt(connection, partial(pg.drop_guard, trigger=trigger), timeouts)
     return replace(guard, problem=problem) if problem else replace(guard, state="missing", problem=None)
 

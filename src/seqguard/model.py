@@ -206,7 +206,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The guard on one fed column. problem says why it is not installed."""
+    """The guard on one fed column. problem says why it is not installed.
+
+    column and sequence are empty where the guard has nothing left to guard. moved_to is the last_value that
+    guard moved the sequence to, None where it was not behind.
+    """
 
     table: str
     column: str
@@ -214,3 +218,4 @@ class Guard:
     name: str | None
     state: GuardState
     problem: str | None = None
+    moved_to: int | None = None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 OLDEST_SERVER = 130000
 RETRIED = frozenset({"55P03", "40P01"})
 """SQLSTATEs worth another try: lock not available, deadlock detected."""
+NO_PRIVILEGE = "42501"
+"""The SQLSTATE of a missing privilege."""
 
 
 _PINNED = {

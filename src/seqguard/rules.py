@@ -112,8 +112,8 @@ def _furthest(definition: Definition, readings: tuple[Reading, ...]) -> int | No
 
 
 def _status(judgement: Judgement, facts: tuple[FedColumn, ...], readings: tuple[Reading, ...]) -> Status:
-    if judgement.status == "behind":
-        return "behind"
+    if judgement.status in ("behind", "exhausted"):  # so it is, whatever else there is to be read
+        return judgement.status
     if any(reading.problem for reading in readings):
         return "unreadable"
     return "unjudged" if any(fact.unjudged for fact in facts) else judgement.status

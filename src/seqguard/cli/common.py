@@ -87,8 +87,21 @@ def connected(conninfo: str) -> Iterator[Connection]:
     """A connection for one command."""
     from seqguard import pg
 
-    with contextlib.closing(pg.connect(conninfo_of(conninfo))) as connection:
+    with _telling_tables(conninfo):
+        connection = pg.connect(conninfo_of(conninfo))
+    with contextlib.closing(connection):
         yield connection
+
+
+@contextlib.contextmanager
+def _telling_tables(conninfo: str) -> Iterator[None]:
+    """When a plain word is no database, say how a table is chosen: for guard it is a plain word."""
+    try:
+        yield
+    except SeqguardError as error:
+        if f'database "{conninfo}" does not exist' not in str(error):
+            raise
+        raise SeqguardError(f"{error}. A table is chosen with -t {conninfo}") from None
 
 
 def selecting(command: Command) -> Command:

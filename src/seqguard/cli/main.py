@@ -83,21 +83,30 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(COULD_NOT_RUN)
-    except click.ClickException as error:
-        _fail(_usage(error))
     except (click.Abort, KeyboardInterrupt) as interruption:
         terminated = isinstance(interruption.__context__ or interruption, Terminated)
         sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRAS:
-            raise
-        _fail(f"{error.name} is not installed: pip install 'seqguard[{EXTRAS[error.name]}]'")
-    except SeqguardError as error:
-        _fail(*error.lines)
     except Exception as error:
-        if not _is_database_error(error):
+        messages = _explained(error)
+        if not messages:
             raise
-        _fail(_explain(error))
+        _fail(*messages)
+
+
+def _explained(error: Exception) -> tuple[str, ...]:
+    """What to tell of an error, a line each; nothing of one that nobody has foreseen."""
+    if isinstance(error, click.ClickException):
+        return (_usage(error),)
+    if isinstance(error, SeqguardError):
+        return error.lines
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        return (f"{error.name} is not installed: pip install 'seqguard[{EXTRAS[error.name]}]'",)
+    if isinstance(error, OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what could not be written is not tried again at the end
+        return (f"{error.filename or 'cannot write the output'}: {error.strerror or error}",)
+    if _is_database_error(error):
+        return (_explain(error),)
+    return ()
 
 
 def _usage(error: click.ClickException) -> str:

@@ -40,7 +40,7 @@ def text(file: str, tables: int, found: Sequence[Shown]) -> str:
 def as_json(file: str, found: Sequence[Shown]) -> str:
     """The same for programs."""
     listed = [{"severity": f.severity, "table": f.table, "key": f.key, "text": f.text} for f in found]
-    return json.dumps({"file": file, "findings": listed}, indent=2)
+    return json.dumps({"file": file, "findings": listed}, indent=2, ensure_ascii=False)
 
 
 def _line(file: str, finding: Shown) -> str:

@@ -37,11 +37,10 @@ def check(report: Report, *, everything: bool = False) -> str:
 
 def fix(report: Report) -> str:
     """What was moved and what was left."""
-    moved = [s for s in report.sequences if s.repair and s.status == "ok"]
-    left = [s for s in report.sequences if s.status != "ok"]
+    moved = [s for s in report.sequences if s.repair and s.repair.moved_to is not None and s.status != "behind"]
+    left = [s for s in report.sequences if s.status != "ok" and s not in moved]
     lines = [
-        f"{click.style('moved', fg='green')}  {printable(s.sequence)}: next value is {s.next_value}"
-        for s in moved
+        f"{click.style('moved', fg='green')}  {printable(f'{s.sequence}: {_where_now(s)}')}" for s in moved
     ]
     lines += [f"{click.style('left', fg='red')}   {printable(f'{s.sequence}: {_why_left(s)}')}" for s in left]
     return "\n".join([*lines, f"{len(moved)} moved forward, {len(left)} left, {_in_sync(report)} in sync."])
@@ -51,13 +50,22 @@ def guards(result: Sequence[Guard]) -> str:
     """Guards with their state."""
     rows = [(g.table, g.column, g.sequence, g.name or "", g.state) for g in result]
     lines = _table(("table", "column", "sequence", "trigger", "guard"), rows, status=4)
-    notes = [printable(f"  {g.table}.{g.column}: {g.problem}") for g in result if g.problem]
+    notes = [
+        printable(f"  {g.table}.{g.column}: moved {g.sequence} to {g.moved_to}")
+        for g in result
+        if g.moved_to is not None
+    ]
+    notes += [printable(f"  {_guarded(g)}: {g.problem}") for g in result if g.problem]
     counts = ", ".join(
         f"{count} {state}"
         for state in ("installed", "outdated", "disabled", "missing", "unguardable")
         if (count := sum(g.state == state for g in result))
     )
     return "\n".join([*lines, *notes, f"{_counted(len(result), 'fed column')}: {counts or 'no guard'}."])
+
+
+def _guarded(guard: Guard) -> str:
+    return f"{guard.table}.{guard.column}" if guard.column else guard.table
 
 
 def unguarded(result: Sequence[Guard]) -> str:
@@ -106,6 +114,8 @@ def _notes(shown: Iterable[SequenceReport], *, everything: bool) -> list[str]:
 
 
 def _summary(report: Report) -> str:
+    if not report.sequences:
+        return printable(f"No sequence feeds a column in database {report.database}.")
     counts = ", ".join(f"{count} {status}" for status, count in report.summary.items() if count)
     return f"{_counted(len(report.sequences), 'sequence')}: {counts or 'none'}."
 
@@ -116,9 +126,16 @@ def _next_step(report: Report) -> list[str]:
     return []
 
 
+def _where_now(sequence: SequenceReport) -> str:
+    now = f"next value is {sequence.next_value}"
+    return now if sequence.status == "ok" else f"{now}. Still {_why_left(sequence)}"
+
+
 def _why_left(sequence: SequenceReport) -> str:
     problem = (sequence.repair and sequence.repair.problem) or "; ".join(sequence.notes)
-    return f"{sequence.status}. {problem}" if problem else sequence.status
+    if not problem or problem.startswith(sequence.status):
+        return problem or sequence.status
+    return f"{sequence.status}. {problem}"
 
 
 def _in_sync(report: Report) -> int:

@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+58aa288e9b75 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+a248eb611fe3 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,7 +68,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+58aa288e9b75' THEN
+        IF old <> '0.1.0+a248eb611fe3' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -87,7 +87,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+58aa288e9b75'$function$;
+AS $function$SELECT '0.1.0+a248eb611fe3'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -573,7 +573,7 @@ AS $function$
         -- The data was read first: a sequence read after it can only be further along.
         SELECT d.*, s.last_value, s.is_called, j.next_value, j.target, COALESCE(d.unreadable, s.problem) AS unread,
                CASE WHEN s.last_value IS NULL THEN 'unreadable'
-                    WHEN j.status = 'behind' THEN j.status
+                    WHEN j.status IN ('behind', 'exhausted') THEN j.status
                     WHEN COALESCE(d.unreadable, s.problem) IS NOT NULL THEN 'unreadable'
                     WHEN d.unjudged IS NOT NULL THEN 'unjudged'
                     ELSE j.status END AS status

@@ -77,7 +77,7 @@ AS $function$
         -- The data was read first: a sequence read after it can only be further along.
         SELECT d.*, s.last_value, s.is_called, j.next_value, j.target, COALESCE(d.unreadable, s.problem) AS unread,
                CASE WHEN s.last_value IS NULL THEN 'unreadable'
-                    WHEN j.status = 'behind' THEN j.status
+                    WHEN j.status IN ('behind', 'exhausted') THEN j.status
                     WHEN COALESCE(d.unreadable, s.problem) IS NOT NULL THEN 'unreadable'
                     WHEN d.unjudged IS NOT NULL THEN 'unjudged'
                     ELSE j.status END AS status
