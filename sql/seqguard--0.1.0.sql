@@ -14,7 +14,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+a248eb611fe3 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+59ad71af82b6 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -47,7 +47,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+a248eb611fe3' THEN
+        IF old <> '0.1.0+59ad71af82b6' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -66,7 +66,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+a248eb611fe3'$function$;
+AS $function$SELECT '0.1.0+59ad71af82b6'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -98,11 +98,23 @@ WITH user_class AS (
           SELECT e.objid FROM pg_catalog.pg_depend AS e
           WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.deptype = 'e')
 ), column_default AS MATERIALIZED (
-    SELECT d.oid, d.adrelid, d.adnum, x.expression, p.part,
+    SELECT d.classid, d.oid, d.adrelid, d.adnum, x.expression, p.part,
            COALESCE(pg_catalog.replace(p.part[2], '''''', ''''),
                     pg_catalog.replace(p.part[3], '''''', '''')) AS written_name,
            p.part[2] IS NOT NULL AS by_text
-    FROM pg_catalog.pg_attrdef AS d
+    FROM (
+        SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass AS classid, d.oid, d.adrelid, d.adnum, d.adbin
+        FROM pg_catalog.pg_attrdef AS d
+        WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
+        UNION ALL
+        -- a domain's default, of columns that have none of their own
+        SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, y.oid, a.attrelid, a.attnum, y.typdefaultbin
+        FROM pg_catalog.pg_type AS y
+        JOIN pg_catalog.pg_attribute AS a ON a.atttypid = y.oid AND a.attnum > 0
+        JOIN user_class AS t ON t.oid = a.attrelid AND t.relkind IN ('r', 'p', 'f')
+        WHERE y.typtype = 'd' AND y.typdefaultbin::pg_catalog.text LIKE '%:funcid 1574 %'
+          AND NOT a.atthasdef AND a.attidentity = '' AND NOT a.attisdropped
+    ) AS d
     CROSS JOIN LATERAL (
         -- 0, because it would wait for a lock on the table; a default has no column in it
         SELECT pg_catalog.pg_get_expr(d.adbin, 0) AS expression
@@ -122,11 +134,10 @@ WITH user_class AS (
                 '|::bigint|::integer|::smallint|::numeric)*)$')
             END AS part
         LIMIT ALL OFFSET 0) AS p
-    WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
 ), feeding AS (
     SELECT d.objid AS sequence_oid, d.refobjid AS table_oid, d.refobjsubid::pg_catalog.int2 AS attnum,
            'identity'::pg_catalog.text AS kind, NULL::pg_catalog.text AS pattern,
-           true AS parsed, NULL::pg_catalog.text AS expression, 0 AS constant_length
+           true AS parsed, false AS ambiguous, NULL::pg_catalog.text AS expression, 0 AS constant_length
     FROM pg_catalog.pg_depend AS d
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -142,26 +153,26 @@ WITH user_class AS (
                || pg_catalog.regexp_replace(l.after, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g') || '$'
            END,
            f.part IS NOT NULL,
+           s.ambiguous,
            f.expression,
            COALESCE(pg_catalog.length(l.before) + pg_catalog.length(l.after), 0)
     FROM column_default AS f
     JOIN LATERAL (
-        SELECT d.refobjid AS sequence_oid
+        SELECT d.refobjid AS sequence_oid, false AS ambiguous
         FROM pg_catalog.pg_depend AS d
-        WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid
+        WHERE d.classid = f.classid AND d.objid = f.oid
           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid = 0
         UNION ALL
-        SELECT CASE
-            WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$' THEN COALESCE(
-                (SELECT pg_catalog.to_regclass(pg_catalog.quote_ident(tn.nspname) || '.' || f.written_name)
-                 FROM pg_catalog.pg_class AS t
-                 JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
-                 WHERE t.oid = f.adrelid),
-                pg_catalog.to_regclass('public.' || f.written_name))::pg_catalog.oid
-            WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
-                THEN pg_catalog.to_regclass(f.written_name)::pg_catalog.oid
-            END
+        -- named as text: the search_path of whoever inserts finds it, so that any sequence of the name may be meant
+        SELECT c.oid, pg_catalog.count(*) OVER () > 1
+        FROM pg_catalog.pg_class AS c
+        WHERE f.by_text AND f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
+          AND c.relname = (pg_catalog.parse_ident(f.written_name))[1] AND c.relkind = 'S'
+          AND NOT pg_catalog.pg_is_other_temp_schema(c.relnamespace)
+        UNION ALL
+        SELECT pg_catalog.to_regclass(f.written_name)::pg_catalog.oid, false
         WHERE f.by_text
+          AND f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
     ) AS s ON s.sequence_oid IS NOT NULL
     LEFT JOIN pg_catalog.pg_depend AS o
         ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = s.sequence_oid
@@ -178,6 +189,7 @@ WITH user_class AS (
         LIMIT ALL OFFSET 0) AS l ON true
 ), typed AS (
     SELECT f.*, n.type_name, a.attname, a.atttypid,
+           n.type_name IN ('text', 'varchar', 'bpchar') AS is_text,
            -- how many digits numeric(p, s), varchar(n) and char(n) have room for
            CASE WHEN m.typmod < 4 THEN NULL
                 WHEN n.type_name = 'numeric' THEN (m.typmod - 4) / 65536 - (m.typmod - 4) % 2048
@@ -209,15 +221,28 @@ WITH user_class AS (
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
            -- the figure when seqguard.install_guard() makes another trigger
-           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 5, q.seqincrement > 0, f.number_pattern,
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 6, q.seqincrement > 0, f.number_pattern,
                pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
-               fast.function, fast.arguments)) AS guard_shape,
+               fast.function, fast.arguments, room.type_maximum)) AS guard_shape,
            COALESCE(fast.function, 'advance') AS guard_function,
-           COALESCE(fast.arguments, pg_catalog.quote_literal(f.number_pattern)) AS guard_arguments
+           COALESCE(fast.arguments || ', ', pg_catalog.format('%L, ', COALESCE(f.number_pattern, '')))
+               || pg_catalog.quote_literal(COALESCE(
+                   CASE WHEN q.seqincrement > 0 THEN room.type_maximum ELSE -room.type_maximum - 1 END::pg_catalog.text, ''))
+               AS guard_arguments,
+           room.type_maximum
     FROM typed AS f
     JOIN user_class AS t ON t.oid = f.table_oid AND t.relkind <> 'S'
     JOIN user_class AS s ON s.oid = f.sequence_oid
     JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = f.sequence_oid
+    CROSS JOIN LATERAL (
+        -- of a descending sequence the limit is -type_maximum - 1; the sign takes the place of a digit in a text
+        SELECT CASE
+            WHEN f.type_name = 'int2' THEN 32767
+            WHEN f.type_name = 'int4' THEN 2147483647
+            WHEN f.digits BETWEEN 0 AND 18 AND q.seqincrement > 0 THEN pg_catalog.power(10::pg_catalog.numeric, f.digits) - 1
+            WHEN f.digits BETWEEN 0 AND 18 THEN
+                pg_catalog.power(10::pg_catalog.numeric, f.digits - CASE WHEN f.is_text AND f.digits > 0 THEN 1 ELSE 0 END) - 2
+        END::pg_catalog.int8 AS type_maximum) AS room
     LEFT JOIN LATERAL (
         -- see install/fast_path.sql
         SELECT pg_catalog.concat('advance_', CASE WHEN q.seqincrement > 0 THEN 'up' ELSE 'down' END, '_', f.attname),
@@ -329,10 +354,7 @@ SELECT
     pg_catalog.quote_ident(f.attname) AS "column",
     f.kind,
     f.number_pattern,
-    CASE WHEN f.type_name = 'int2' THEN 32767
-         WHEN f.type_name = 'int4' THEN 2147483647
-         WHEN f.digits BETWEEN 0 AND 18 THEN pg_catalog.repeat('9', f.digits)::pg_catalog.numeric
-    END::pg_catalog.int8 AS type_maximum,
+    f.type_maximum,
     COALESCE(f.indexed, false) AS indexed,
     f.relpages AS pages,
     u.unjudged,
@@ -404,7 +426,11 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN f.table_oid IS NULL THEN NULL
-        WHEN NOT f.parsed THEN 'cannot judge the default ' || f.expression
+        -- a text of digits that becomes a number loses the zeros at its beginning
+        WHEN NOT f.parsed OR NOT f.is_text AND f.pattern !~ '^\^([1-9][0-9]*)?\(-\?\[0-9\]\{1,30\}\)[0-9]*\$$'
+            THEN 'cannot judge the default ' || f.expression
+        WHEN f.ambiguous THEN pg_catalog.format(
+            'several sequences have the name in %s: name its schema', f.expression)
         WHEN f.relkind = 'v' THEN 'a view: judge the table behind it'
         WHEN f.kind <> 'identity' AND f.table_owner <> s.relowner
              AND NOT pg_catalog.has_sequence_privilege(f.table_owner, s.oid, 'UPDATE')
@@ -758,13 +784,14 @@ EXCEPTION
 END
 $function$;
 
--- Moves a sequence to the last value of its grid that is not beyond value, never back.
+-- Moves a sequence to the last value of its grid that is not beyond value, never back, and not
+-- for a value that would leave none to draw, of the sequence or of the column's type.
 --
 -- It goes by nextval, which cannot move a sequence backwards. A longer way than most_steps()
 -- is one setval, in the same expression as the test that it goes forward; guards
 -- take turns at it. nextval by ordinary inserts cannot be made to wait here: see
 -- docs/guard.md for what is left of the race.
-CREATE OR REPLACE FUNCTION seqguard.advance_to(sequence_oid regclass, value numeric) RETURNS void
+CREATE OR REPLACE FUNCTION seqguard.advance_to(sequence_oid regclass, value numeric, type_limit numeric) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -782,6 +809,11 @@ BEGIN
     SELECT s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
     INTO start, increment, minimum, maximum, cache
     FROM pg_sequence AS s WHERE s.seqrelid = sequence_oid;
+    IF increment > 0 THEN
+        maximum := LEAST(maximum, type_limit);
+    ELSE
+        minimum := GREATEST(minimum, type_limit);
+    END IF;
     IF value NOT BETWEEN minimum AND maximum THEN
         RETURN;
     END IF;
@@ -825,7 +857,7 @@ END
 $function$;
 
 -- The statement that moves a guard's sequence for the row $1, of the guarded table.
-CREATE OR REPLACE FUNCTION seqguard.advancing(table_oid oid, trigger_name name, pattern text) RETURNS text
+CREATE OR REPLACE FUNCTION seqguard.advancing(table_oid oid, trigger_name name, pattern text, type_limit text) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -845,8 +877,8 @@ BEGIN
     END IF;
     -- fails where the table, or the partition, has no such column: ($1).name would call a function
     PERFORM has_column_privilege(table_oid, guard.column_name, 'INSERT');
-    RETURN format('SELECT seqguard.advance_for(%s, %L, format(''%%s'', ($1).%I))',
-        guard.sequence_oid, pattern, guard.column_name);
+    RETURN format('SELECT seqguard.advance_for(%s, %L, %L, format(''%%s'', ($1).%I))',
+        guard.sequence_oid, pattern, type_limit, guard.column_name);
 EXCEPTION
     WHEN undefined_column THEN
         RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays',
@@ -856,14 +888,14 @@ END
 $function$;
 
 -- Moves a sequence for a value as its type writes it; pattern's group is the numeric part of a text.
-CREATE OR REPLACE FUNCTION seqguard.advance_for(sequence_oid oid, pattern text, written text) RETURNS void
+CREATE OR REPLACE FUNCTION seqguard.advance_for(sequence_oid oid, pattern text, type_limit text, written text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     number constant text := CASE WHEN pattern IS NULL THEN written ELSE substring(written COLLATE "C" FROM pattern) END;
 BEGIN
     IF number COLLATE "C" ~ '^-?[0-9]+([.][0-9]+)?(e[+-][0-9]+)?$' THEN
-        PERFORM seqguard.advance_to(sequence_oid, number::numeric);
+        PERFORM seqguard.advance_to(sequence_oid, number::numeric, type_limit::numeric);
     END IF;
 END
 $function$;
@@ -873,7 +905,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $function$
 BEGIN
-    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, CASE WHEN TG_NARGS > 0 THEN TG_ARGV[0] END) USING NEW;
+    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, NULLIF(TG_ARGV[0], ''), NULLIF(TG_ARGV[1], '')) USING NEW;
     RETURN NULL;
 END
 $function$;
@@ -882,7 +914,7 @@ $function$;
 -- column's name written out; one function serves every such column of that name.
 --
 -- Its triggers' arguments are the sequence's name, its oid, the oid of the table's owner, whose right to
--- move the sequence is tested for every row, and the column's number. After a RENAME, and after a dump was
+-- move the sequence is tested for every row, the column's number, and how far its type reaches. After a RENAME, and after a dump was
 -- restored elsewhere, one of them does not fit any more. Then seqguard.advancing() finds out what to do.
 --
 -- No expression but pg_typeof() is made with a value that is not a plain integer: the cast of another
@@ -974,13 +1006,15 @@ BEGIN
             IF NEW.%1$I %3$s last OR NEW.%1$I IS NULL THEN
                 RETURN NULL;
             ELSIF last IS NOT NULL THEN
-                sequence_limit := (pg_sequence_parameters(sequence)).%8$I;
+                sequence_limit := %10$s((pg_sequence_parameters(sequence)).%8$I, NULLIF(TG_ARGV[4], '')::bigint);
                 target := NEW.%1$I;
                 IF NOT target %4$s sequence_limit THEN
                     RETURN NULL;  -- no value would be left: one stray id would stop every ordinary insert
                 ELSIF NOT %7$s THEN
-                    PERFORM set_config('seqguard.led', concat(
-                        TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass)), true);
+                    IF current_setting('track_counts')::boolean THEN
+                        PERFORM set_config('seqguard.led', concat(
+                            TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass)), true);
+                    END IF;
                     target := seqguard.furthest(TG_RELID, TG_ARGV[3]::integer, %2$L, target, sequence_limit, %5$L);
                 END IF;
                 IF abs(target - last) <= %6$s THEN
@@ -990,7 +1024,7 @@ BEGIN
                     END LOOP;
                     RETURN NULL;
                 END IF;
-                PERFORM seqguard.advance_to(sequence, target);
+                PERFORM seqguard.advance_to(sequence, target, sequence_limit);
             END IF;
         END IF;
     EXCEPTION
@@ -1000,7 +1034,7 @@ BEGIN
              OR sequence_generator_limit_exceeded THEN
             last := NULL;
     END;
-    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, NULL) USING NEW;
+    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, NULL, NULLIF(TG_ARGV[4], '')) USING NEW;
     RETURN NULL;
 END
 $body$;
@@ -1014,7 +1048,8 @@ BEGIN
                -- before 15 the statistics are in a file
                CASE WHEN current_setting('server_version_num')::integer >= 150000
                     THEN '(TG_OP = ''INSERT'' AND seqguard.is_alone(TG_RELID))' ELSE 'false' END,
-               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END, format(' %s ', column_name)));
+               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END, format(' %s ', column_name),
+               CASE WHEN up THEN 'LEAST' ELSE 'GREATEST' END));
     -- nor for those whom ALTER DEFAULT PRIVILEGES gives a part in it
     EXECUTE format('REVOKE ALL ON FUNCTION seqguard.%I() FROM PUBLIC%s', function, (
         SELECT string_agg(format(', %I', pg_get_userbyid(a.grantee)), '')
@@ -1321,6 +1356,7 @@ SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $function$
 DECLARE
     changed regclass;
+    is_new boolean;
 BEGIN
     -- guarding a table is DDL, too: what it sets off in here must not start over
     IF current_setting('seqguard.following', true) = 'on' THEN
@@ -1338,20 +1374,26 @@ BEGIN
         RETURN;
     END IF;
     PERFORM set_config('seqguard.following', 'on', true);
-    FOR changed IN
-        SELECT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
+    FOR changed, is_new IN
+        SELECT g.table_oid, g.state = 'missing' FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.guards AS g
             ON d.classid = 'pg_class'::regclass AND d.objid IN (g.table_oid, g.sequence_oid)
         JOIN pg_class AS t ON t.oid = g.table_oid
         WHERE g.state IN ('missing', 'outdated')
           AND (d.objid = g.table_oid OR pg_has_role(session_user, t.relowner, 'USAGE'))
         UNION
-        SELECT s.table_oid FROM pg_event_trigger_ddl_commands() AS d
+        SELECT s.table_oid, false FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.stale_guards AS s
             ON d.classid = 'pg_class'::regclass AND d.objid = s.table_oid
     LOOP
         BEGIN
             PERFORM seqguard.guard(changed);
+            -- its rows are not read here, with a superuser's rights
+            IF is_new AND COALESCE((SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(changed) AS p),
+                                   pg_relation_size(changed)) > 0 THEN
+                RAISE WARNING 'seqguard: table % has been guarded with rows in it, which its sequence may be behind', changed
+                    USING HINT = 'run seqguard fix, or SELECT * FROM seqguard.fix()';
+            END IF;
         EXCEPTION
             WHEN OTHERS THEN
                 RAISE WARNING 'seqguard: table % is not guarded: %', changed, SQLERRM;

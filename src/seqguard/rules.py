@@ -97,7 +97,7 @@ def with_margin(sequence: SequenceReport, margin: int) -> SequenceReport:
 
 def narrowest_maximum(facts: tuple[FedColumn, ...]) -> int | None:
     """The largest value that every one of the columns can hold, None where only the sequence limits it."""
-    return min((fact.type_maximum for fact in facts if fact.type_maximum), default=None)
+    return min((fact.type_maximum for fact in facts if fact.type_maximum is not None), default=None)
 
 
 def _latest_state(definition: Definition, readings: tuple[Reading, ...]) -> State | None:

@@ -41,7 +41,8 @@ class Selection:
     def apply(self, facts: Sequence[FedColumn], *, unattached: bool = False) -> list[FedColumn]:
         """The rows of the sequences that feed a selected column.
 
-        A sequence comes with all its columns, selected or not: its verdict rests on all of them.
+        A sequence comes with all its columns, selected or not: its verdict rests on all of them. Only what cannot
+        be judged and is excluded by name stays out: somebody has looked for himself.
         Raises SeqguardError for a pattern that nothing matches, and when nothing is chosen by all together.
         """
         schemas = {f.table_schema or f.sequence_schema for f in facts if unattached or f.table_oid is not None}
@@ -57,7 +58,12 @@ class Selection:
         chosen = {fact.sequence_oid for fact in facts if self.chooses(fact, unattached=unattached)}
         if self != Selection() and not chosen:
             raise SeqguardError(f"no table meets all the patterns together: {self._told()}")
-        return [fact for fact in facts if fact.sequence_oid in chosen]
+        return [
+            fact
+            for fact in facts
+            if fact.sequence_oid in chosen
+            and not (fact.unjudged and self._excludes(fact.table_schema, fact.table_name))
+        ]
 
     def _told(self) -> str:
         kinds = {"schema": self.schemas, "table": self.tables, "not table": self.exclude_tables}
@@ -78,8 +84,11 @@ class Selection:
         return (
             self._chooses_schema(schema)
             and (not self.tables or any(table_matches(pattern, schema, name) for pattern in self.tables))
-            and not any(table_matches(pattern, schema, name) for pattern in self.exclude_tables)
+            and not self._excludes(schema, name)
         )
+
+    def _excludes(self, schema: str | None, name: str | None) -> bool:
+        return any(table_matches(pattern, schema, name) for pattern in self.exclude_tables)
 
     def _chooses_schema(self, schema: str | None) -> bool:
         return not self.schemas or _any_schema(self.schemas, (schema,))

@@ -112,6 +112,13 @@ _COLUMNS = (
         sequence="other.s",
         kinds=("default",),
     ),
+    _drifted(
+        "default of a domain",
+        "CREATE SEQUENCE s; CREATE DOMAIN new_id AS bigint DEFAULT nextval('s');"
+        f"CREATE TABLE t (id new_id PRIMARY KEY); {ROWS}",
+        sequence="public.s",
+        kinds=("default",),
+    ),
     _drifted("unlogged", f"CREATE UNLOGGED TABLE t (id serial PRIMARY KEY); {ROWS}"),
     _drifted("no index", f"CREATE TABLE t (id serial); {ROWS}"),
     _drifted(

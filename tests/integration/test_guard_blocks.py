@@ -82,14 +82,16 @@ RENAMES = {
 }
 
 
+@pytest.mark.parametrize("track_counts", ["on", "off"])
 @pytest.mark.parametrize("in_one_transaction", [True, False])
 @pytest.mark.parametrize(("rename", "column"), RENAMES.values(), ids=RENAMES.keys())
 def test_what_a_block_has_tested_does_not_outlive_a_rename(
-    db: Connection, rename: str, column: str, in_one_transaction: bool
+    db: Connection, rename: str, column: str, in_one_transaction: bool, track_counts: str
 ) -> None:
     db.execute("CREATE TABLE users (id serial PRIMARY KEY, other int DEFAULT 0)")
     seqguard.guard(db)
     db.execute("INSERT INTO users (other) VALUES (0)")
+    db.execute(f"SET track_counts = {track_counts}")
     statements = ("INSERT INTO users SELECT generate_series(100, 104)", rename,
                   f"INSERT INTO users ({column}) SELECT generate_series(200, 204)")  # fmt: skip
     if in_one_transaction:
@@ -135,6 +137,21 @@ def test_a_row_beyond_the_limit_leaves_the_sequence_where_it_is(db: Connection, 
     db.execute("INSERT INTO t DEFAULT VALUES")
     db.execute(f"INSERT INTO t VALUES ({increment * 101})")
     assert one(db, "INSERT INTO t DEFAULT VALUES RETURNING id") == increment * 2
+
+
+NARROW = {"int": 2147483647, "smallint": 32767, "numeric(4)": 9999, "varchar(2)": "99"}
+
+
+@pytest.mark.parametrize("type_name", NARROW)
+def test_an_id_that_would_leave_no_value_of_the_columns_type_is_not_followed(
+    db: Connection, type_name: str
+) -> None:
+    db.execute(f"CREATE SEQUENCE s; CREATE TABLE t (id {type_name} DEFAULT nextval('s') PRIMARY KEY)")
+    seqguard.guard(db)
+    db.execute("INSERT INTO t DEFAULT VALUES")
+    with db.transaction(force_rollback=True):
+        db.execute("INSERT INTO t VALUES (%s)", [NARROW[type_name]])
+    assert int(one(db, "INSERT INTO t DEFAULT VALUES RETURNING id")) == 2
 
 
 @pytest.mark.parametrize("rows_of", ["VALUES (100)", "SELECT 100 WHERE true", "VALUES (-100)"])

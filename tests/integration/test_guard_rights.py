@@ -170,7 +170,7 @@ def test_only_functions_of_triggers_run_with_the_rights_of_their_owner(users: Co
 
 
 CALLS = (
-    "SELECT seqguard.advance_to('users_id_seq', 100)",
+    "SELECT seqguard.advance_to('users_id_seq', 100, NULL)",
     "SELECT seqguard.move_forward('users_id_seq', 100)",
     "SELECT seqguard.guard('stranger.bait')",
     "SELECT seqguard.fix()",

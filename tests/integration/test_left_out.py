@@ -110,6 +110,34 @@ def test_the_default_of_a_view_is_not_judged(db: Connection) -> None:
     )
 
 
+def test_a_view_that_is_excluded_leaves_the_table_behind_it_judged(db: Connection) -> None:
+    db.execute("CREATE TABLE t (id serial); CREATE VIEW v AS TABLE t")
+    db.execute("ALTER VIEW v ALTER id SET DEFAULT nextval('t_id_seq')")
+    report = seqguard.check(db, seqguard.Selection(exclude_tables=("v",)))
+    assert [sequence.status for sequence in report.sequences] == ["ok"]
+
+
+def test_a_sequence_that_only_the_search_path_of_an_insert_finds_is_found(db: Connection) -> None:
+    db.execute("CREATE SCHEMA other; CREATE SEQUENCE other.s")
+    db.execute("CREATE TABLE t (id int DEFAULT nextval('s'::text::regclass)); INSERT INTO t VALUES (16)")
+    assert [(s.sequence, s.status, s.target) for s in seqguard.check(db).sequences] == [
+        ("other.s", "behind", 16)
+    ]
+
+
+def test_a_name_that_several_sequences_have_is_judged_for_none_of_them(db: Connection) -> None:
+    db.execute("CREATE SCHEMA other; CREATE SEQUENCE s; CREATE SEQUENCE other.s")
+    db.execute("CREATE TABLE t (id int DEFAULT nextval('s'::text::regclass))")
+    report = seqguard.check(db)
+    assert {s.sequence: s.status for s in report.sequences} == {"other.s": "unjudged", "public.s": "unjudged"}
+
+
+def test_a_domains_default_does_not_feed_a_column_with_one_of_its_own(db: Connection) -> None:
+    db.execute("CREATE SEQUENCE s; CREATE DOMAIN new_id AS bigint DEFAULT nextval('s')")
+    db.execute("CREATE TABLE t (a new_id DEFAULT 1)")
+    assert found(db) == []
+
+
 def test_an_unjudged_column_does_not_hide_another_that_is_ahead(db: Connection) -> None:
     db.execute(BEHIND + "CREATE TABLE u (id int DEFAULT nextval('t_id_seq') * 10)")
     assert [s.status for s in seqguard.check(db).sequences] == ["behind"]

@@ -26,11 +26,23 @@ WITH user_class AS (
           SELECT e.objid FROM pg_catalog.pg_depend AS e
           WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.deptype = 'e')
 ), column_default AS MATERIALIZED (
-    SELECT d.oid, d.adrelid, d.adnum, x.expression, p.part,
+    SELECT d.classid, d.oid, d.adrelid, d.adnum, x.expression, p.part,
            COALESCE(pg_catalog.replace(p.part[2], '''''', ''''),
                     pg_catalog.replace(p.part[3], '''''', '''')) AS written_name,
            p.part[2] IS NOT NULL AS by_text
-    FROM pg_catalog.pg_attrdef AS d
+    FROM (
+        SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass AS classid, d.oid, d.adrelid, d.adnum, d.adbin
+        FROM pg_catalog.pg_attrdef AS d
+        WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
+        UNION ALL
+        -- a domain's default, of columns that have none of their own
+        SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, y.oid, a.attrelid, a.attnum, y.typdefaultbin
+        FROM pg_catalog.pg_type AS y
+        JOIN pg_catalog.pg_attribute AS a ON a.atttypid = y.oid AND a.attnum > 0
+        JOIN user_class AS t ON t.oid = a.attrelid AND t.relkind IN ('r', 'p', 'f')
+        WHERE y.typtype = 'd' AND y.typdefaultbin::pg_catalog.text LIKE '%:funcid 1574 %'
+          AND NOT a.atthasdef AND a.attidentity = '' AND NOT a.attisdropped
+    ) AS d
     CROSS JOIN LATERAL (
         -- 0, because it would wait for a lock on the table; a default has no column in it
         SELECT pg_catalog.pg_get_expr(d.adbin, 0) AS expression
@@ -50,11 +62,10 @@ WITH user_class AS (
                 '|::bigint|::integer|::smallint|::numeric)*)$')
             END AS part
         LIMIT ALL OFFSET 0) AS p
-    WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
 ), feeding AS (
     SELECT d.objid AS sequence_oid, d.refobjid AS table_oid, d.refobjsubid::pg_catalog.int2 AS attnum,
            'identity'::pg_catalog.text AS kind, NULL::pg_catalog.text AS pattern,
-           true AS parsed, NULL::pg_catalog.text AS expression, 0 AS constant_length
+           true AS parsed, false AS ambiguous, NULL::pg_catalog.text AS expression, 0 AS constant_length
     FROM pg_catalog.pg_depend AS d
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -70,26 +81,26 @@ WITH user_class AS (
                || pg_catalog.regexp_replace(l.after, '([\\.^$*+?()\[\]{}|])', '\\\1', 'g') || '$'
            END,
            f.part IS NOT NULL,
+           s.ambiguous,
            f.expression,
            COALESCE(pg_catalog.length(l.before) + pg_catalog.length(l.after), 0)
     FROM column_default AS f
     JOIN LATERAL (
-        SELECT d.refobjid AS sequence_oid
+        SELECT d.refobjid AS sequence_oid, false AS ambiguous
         FROM pg_catalog.pg_depend AS d
-        WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid
+        WHERE d.classid = f.classid AND d.objid = f.oid
           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid = 0
         UNION ALL
-        SELECT CASE
-            WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$' THEN COALESCE(
-                (SELECT pg_catalog.to_regclass(pg_catalog.quote_ident(tn.nspname) || '.' || f.written_name)
-                 FROM pg_catalog.pg_class AS t
-                 JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.relnamespace
-                 WHERE t.oid = f.adrelid),
-                pg_catalog.to_regclass('public.' || f.written_name))::pg_catalog.oid
-            WHEN f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
-                THEN pg_catalog.to_regclass(f.written_name)::pg_catalog.oid
-            END
+        -- named as text: the search_path of whoever inserts finds it, so that any sequence of the name may be meant
+        SELECT c.oid, pg_catalog.count(*) OVER () > 1
+        FROM pg_catalog.pg_class AS c
+        WHERE f.by_text AND f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
+          AND c.relname = (pg_catalog.parse_ident(f.written_name))[1] AND c.relkind = 'S'
+          AND NOT pg_catalog.pg_is_other_temp_schema(c.relnamespace)
+        UNION ALL
+        SELECT pg_catalog.to_regclass(f.written_name)::pg_catalog.oid, false
         WHERE f.by_text
+          AND f.written_name ~ '^("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)\.("([^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)$'
     ) AS s ON s.sequence_oid IS NOT NULL
     LEFT JOIN pg_catalog.pg_depend AS o
         ON o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = s.sequence_oid
@@ -106,6 +117,7 @@ WITH user_class AS (
         LIMIT ALL OFFSET 0) AS l ON true
 ), typed AS (
     SELECT f.*, n.type_name, a.attname, a.atttypid,
+           n.type_name IN ('text', 'varchar', 'bpchar') AS is_text,
            -- how many digits numeric(p, s), varchar(n) and char(n) have room for
            CASE WHEN m.typmod < 4 THEN NULL
                 WHEN n.type_name = 'numeric' THEN (m.typmod - 4) / 65536 - (m.typmod - 4) % 2048
@@ -137,15 +149,28 @@ WITH user_class AS (
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
            -- what a guard depends on apart from names, kept as the trigger's comment: count up
            -- the figure when seqguard.install_guard() makes another trigger
-           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 5, q.seqincrement > 0, f.number_pattern,
+           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 6, q.seqincrement > 0, f.number_pattern,
                pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
-               fast.function, fast.arguments)) AS guard_shape,
+               fast.function, fast.arguments, room.type_maximum)) AS guard_shape,
            COALESCE(fast.function, 'advance') AS guard_function,
-           COALESCE(fast.arguments, pg_catalog.quote_literal(f.number_pattern)) AS guard_arguments
+           COALESCE(fast.arguments || ', ', pg_catalog.format('%L, ', COALESCE(f.number_pattern, '')))
+               || pg_catalog.quote_literal(COALESCE(
+                   CASE WHEN q.seqincrement > 0 THEN room.type_maximum ELSE -room.type_maximum - 1 END::pg_catalog.text, ''))
+               AS guard_arguments,
+           room.type_maximum
     FROM typed AS f
     JOIN user_class AS t ON t.oid = f.table_oid AND t.relkind <> 'S'
     JOIN user_class AS s ON s.oid = f.sequence_oid
     JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = f.sequence_oid
+    CROSS JOIN LATERAL (
+        -- of a descending sequence the limit is -type_maximum - 1; the sign takes the place of a digit in a text
+        SELECT CASE
+            WHEN f.type_name = 'int2' THEN 32767
+            WHEN f.type_name = 'int4' THEN 2147483647
+            WHEN f.digits BETWEEN 0 AND 18 AND q.seqincrement > 0 THEN pg_catalog.power(10::pg_catalog.numeric, f.digits) - 1
+            WHEN f.digits BETWEEN 0 AND 18 THEN
+                pg_catalog.power(10::pg_catalog.numeric, f.digits - CASE WHEN f.is_text AND f.digits > 0 THEN 1 ELSE 0 END) - 2
+        END::pg_catalog.int8 AS type_maximum) AS room
     LEFT JOIN LATERAL (
         -- see install/fast_path.sql
         SELECT pg_catalog.concat('advance_', CASE WHEN q.seqincrement > 0 THEN 'up' ELSE 'down' END, '_', f.attname),
@@ -257,10 +282,7 @@ SELECT
     pg_catalog.quote_ident(f.attname) AS "column",
     f.kind,
     f.number_pattern,
-    CASE WHEN f.type_name = 'int2' THEN 32767
-         WHEN f.type_name = 'int4' THEN 2147483647
-         WHEN f.digits BETWEEN 0 AND 18 THEN pg_catalog.repeat('9', f.digits)::pg_catalog.numeric
-    END::pg_catalog.int8 AS type_maximum,
+    f.type_maximum,
     COALESCE(f.indexed, false) AS indexed,
     f.relpages AS pages,
     u.unjudged,
@@ -332,7 +354,11 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN f.table_oid IS NULL THEN NULL
-        WHEN NOT f.parsed THEN 'cannot judge the default ' || f.expression
+        -- a text of digits that becomes a number loses the zeros at its beginning
+        WHEN NOT f.parsed OR NOT f.is_text AND f.pattern !~ '^\^([1-9][0-9]*)?\(-\?\[0-9\]\{1,30\}\)[0-9]*\$$'
+            THEN 'cannot judge the default ' || f.expression
+        WHEN f.ambiguous THEN pg_catalog.format(
+            'several sequences have the name in %s: name its schema', f.expression)
         WHEN f.relkind = 'v' THEN 'a view: judge the table behind it'
         WHEN f.kind <> 'identity' AND f.table_owner <> s.relowner
              AND NOT pg_catalog.has_sequence_privilege(f.table_owner, s.oid, 'UPDATE')

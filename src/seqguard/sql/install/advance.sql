@@ -100,13 +100,14 @@ EXCEPTION
 END
 $function$;
 
--- Moves a sequence to the last value of its grid that is not beyond value, never back.
+-- Moves a sequence to the last value of its grid that is not beyond value, never back, and not
+-- for a value that would leave none to draw, of the sequence or of the column's type.
 --
 -- It goes by nextval, which cannot move a sequence backwards. A longer way than most_steps()
 -- is one setval, in the same expression as the test that it goes forward; guards
 -- take turns at it. nextval by ordinary inserts cannot be made to wait here: see
 -- docs/guard.md for what is left of the race.
-CREATE OR REPLACE FUNCTION seqguard.advance_to(sequence_oid regclass, value numeric) RETURNS void
+CREATE OR REPLACE FUNCTION seqguard.advance_to(sequence_oid regclass, value numeric, type_limit numeric) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -124,6 +125,11 @@ BEGIN
     SELECT s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache
     INTO start, increment, minimum, maximum, cache
     FROM pg_sequence AS s WHERE s.seqrelid = sequence_oid;
+    IF increment > 0 THEN
+        maximum := LEAST(maximum, type_limit);
+    ELSE
+        minimum := GREATEST(minimum, type_limit);
+    END IF;
     IF value NOT BETWEEN minimum AND maximum THEN
         RETURN;
     END IF;
@@ -167,7 +173,7 @@ END
 $function$;
 
 -- The statement that moves a guard's sequence for the row $1, of the guarded table.
-CREATE OR REPLACE FUNCTION seqguard.advancing(table_oid oid, trigger_name name, pattern text) RETURNS text
+CREATE OR REPLACE FUNCTION seqguard.advancing(table_oid oid, trigger_name name, pattern text, type_limit text) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
@@ -187,8 +193,8 @@ BEGIN
     END IF;
     -- fails where the table, or the partition, has no such column: ($1).name would call a function
     PERFORM has_column_privilege(table_oid, guard.column_name, 'INSERT');
-    RETURN format('SELECT seqguard.advance_for(%s, %L, format(''%%s'', ($1).%I))',
-        guard.sequence_oid, pattern, guard.column_name);
+    RETURN format('SELECT seqguard.advance_for(%s, %L, %L, format(''%%s'', ($1).%I))',
+        guard.sequence_oid, pattern, type_limit, guard.column_name);
 EXCEPTION
     WHEN undefined_column THEN
         RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays',
@@ -198,14 +204,14 @@ END
 $function$;
 
 -- Moves a sequence for a value as its type writes it; pattern's group is the numeric part of a text.
-CREATE OR REPLACE FUNCTION seqguard.advance_for(sequence_oid oid, pattern text, written text) RETURNS void
+CREATE OR REPLACE FUNCTION seqguard.advance_for(sequence_oid oid, pattern text, type_limit text, written text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     number constant text := CASE WHEN pattern IS NULL THEN written ELSE substring(written COLLATE "C" FROM pattern) END;
 BEGIN
     IF number COLLATE "C" ~ '^-?[0-9]+([.][0-9]+)?(e[+-][0-9]+)?$' THEN
-        PERFORM seqguard.advance_to(sequence_oid, number::numeric);
+        PERFORM seqguard.advance_to(sequence_oid, number::numeric, type_limit::numeric);
     END IF;
 END
 $function$;
@@ -215,7 +221,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $function$
 BEGIN
-    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, CASE WHEN TG_NARGS > 0 THEN TG_ARGV[0] END) USING NEW;
+    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, NULLIF(TG_ARGV[0], ''), NULLIF(TG_ARGV[1], '')) USING NEW;
     RETURN NULL;
 END
 $function$;

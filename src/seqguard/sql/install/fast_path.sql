@@ -2,7 +2,7 @@
 -- column's name written out; one function serves every such column of that name.
 --
 -- Its triggers' arguments are the sequence's name, its oid, the oid of the table's owner, whose right to
--- move the sequence is tested for every row, and the column's number. After a RENAME, and after a dump was
+-- move the sequence is tested for every row, the column's number, and how far its type reaches. After a RENAME, and after a dump was
 -- restored elsewhere, one of them does not fit any more. Then seqguard.advancing() finds out what to do.
 --
 -- No expression but pg_typeof() is made with a value that is not a plain integer: the cast of another
@@ -94,13 +94,15 @@ BEGIN
             IF NEW.%1$I %3$s last OR NEW.%1$I IS NULL THEN
                 RETURN NULL;
             ELSIF last IS NOT NULL THEN
-                sequence_limit := (pg_sequence_parameters(sequence)).%8$I;
+                sequence_limit := %10$s((pg_sequence_parameters(sequence)).%8$I, NULLIF(TG_ARGV[4], '')::bigint);
                 target := NEW.%1$I;
                 IF NOT target %4$s sequence_limit THEN
                     RETURN NULL;  -- no value would be left: one stray id would stop every ordinary insert
                 ELSIF NOT %7$s THEN
-                    PERFORM set_config('seqguard.led', concat(
-                        TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass)), true);
+                    IF current_setting('track_counts')::boolean THEN
+                        PERFORM set_config('seqguard.led', concat(
+                            TG_RELID, %9$L, pg_stat_get_xact_tuples_updated('pg_attribute'::regclass)), true);
+                    END IF;
                     target := seqguard.furthest(TG_RELID, TG_ARGV[3]::integer, %2$L, target, sequence_limit, %5$L);
                 END IF;
                 IF abs(target - last) <= %6$s THEN
@@ -110,7 +112,7 @@ BEGIN
                     END LOOP;
                     RETURN NULL;
                 END IF;
-                PERFORM seqguard.advance_to(sequence, target);
+                PERFORM seqguard.advance_to(sequence, target, sequence_limit);
             END IF;
         END IF;
     EXCEPTION
@@ -120,7 +122,7 @@ BEGIN
              OR sequence_generator_limit_exceeded THEN
             last := NULL;
     END;
-    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, NULL) USING NEW;
+    EXECUTE seqguard.advancing(TG_RELID, TG_NAME, NULL, NULLIF(TG_ARGV[4], '')) USING NEW;
     RETURN NULL;
 END
 $body$;
@@ -134,7 +136,8 @@ BEGIN
                -- before 15 the statistics are in a file
                CASE WHEN current_setting('server_version_num')::integer >= 150000
                     THEN '(TG_OP = ''INSERT'' AND seqguard.is_alone(TG_RELID))' ELSE 'false' END,
-               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END, format(' %s ', column_name)));
+               CASE WHEN up THEN 'maximum_value' ELSE 'minimum_value' END, format(' %s ', column_name),
+               CASE WHEN up THEN 'LEAST' ELSE 'GREATEST' END));
     -- nor for those whom ALTER DEFAULT PRIVILEGES gives a part in it
     EXECUTE format('REVOKE ALL ON FUNCTION seqguard.%I() FROM PUBLIC%s', function, (
         SELECT string_agg(format(', %I', pg_get_userbyid(a.grantee)), '')

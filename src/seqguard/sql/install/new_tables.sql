@@ -9,6 +9,7 @@ SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $function$
 DECLARE
     changed regclass;
+    is_new boolean;
 BEGIN
     -- guarding a table is DDL, too: what it sets off in here must not start over
     IF current_setting('seqguard.following', true) = 'on' THEN
@@ -26,20 +27,26 @@ BEGIN
         RETURN;
     END IF;
     PERFORM set_config('seqguard.following', 'on', true);
-    FOR changed IN
-        SELECT g.table_oid FROM pg_event_trigger_ddl_commands() AS d
+    FOR changed, is_new IN
+        SELECT g.table_oid, g.state = 'missing' FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.guards AS g
             ON d.classid = 'pg_class'::regclass AND d.objid IN (g.table_oid, g.sequence_oid)
         JOIN pg_class AS t ON t.oid = g.table_oid
         WHERE g.state IN ('missing', 'outdated')
           AND (d.objid = g.table_oid OR pg_has_role(session_user, t.relowner, 'USAGE'))
         UNION
-        SELECT s.table_oid FROM pg_event_trigger_ddl_commands() AS d
+        SELECT s.table_oid, false FROM pg_event_trigger_ddl_commands() AS d
         JOIN seqguard.stale_guards AS s
             ON d.classid = 'pg_class'::regclass AND d.objid = s.table_oid
     LOOP
         BEGIN
             PERFORM seqguard.guard(changed);
+            -- its rows are not read here, with a superuser's rights
+            IF is_new AND COALESCE((SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(changed) AS p),
+                                   pg_relation_size(changed)) > 0 THEN
+                RAISE WARNING 'seqguard: table % has been guarded with rows in it, which its sequence may be behind', changed
+                    USING HINT = 'run seqguard fix, or SELECT * FROM seqguard.fix()';
+            END IF;
         EXCEPTION
             WHEN OTHERS THEN
                 RAISE WARNING 'seqguard: table % is not guarded: %', changed, SQLERRM;
