@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from seqguard import pg, pipeline
+from seqguard.script import sql_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from psycopg.pq.abc import PGresult
 
@@ -34,8 +35,11 @@ def read_batches(
     encoding = connection.info.encoding
     with _brackets(connection) as (begin, end):
         start = (begin, pg.pinning_for_reading(timeouts).as_bytes(connection))
-        scripts = (((*start, _batch_query(batch).encode(encoding)), (end,)) for batch in batches)
-        for _, _, result, _ in pipeline.run(connection, scripts):
+        scripts = (
+            ((*start, *(statement.encode(encoding) for statement in _statements(batch))), (end,))
+            for batch in batches
+        )
+        for *_, result, _ in pipeline.run(connection, scripts):
             yield _rows(result) if result.status == ExecStatus.TUPLES_OK else None
 
 
@@ -57,7 +61,9 @@ def _brackets(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
 def read_one(connection: Connection, number: int, fact: FedColumn, timeouts: pg.Timeouts) -> Row:
     """The row of one fed column. Raises psycopg.Error."""
     with pg.reading(connection, timeouts) as cursor:
-        result = cursor.execute(_batch_query({number: fact})).pgresult
+        for statement in _statements({number: fact}):
+            cursor.execute(statement)
+        result = cursor.pgresult
     assert result is not None
     (row,) = _rows(result)
     return row
@@ -77,6 +83,29 @@ def _row(number: bytes | None, value: bytes | None, state: bytes | None) -> Row:
     )
 
 
+def _statements(facts: Mapping[int, FedColumn]) -> list[str]:
+    """What reads numbered fed columns, the query for the rows last."""
+    others = [fact for fact in facts.values() if not fact.is_own]
+    tables = sorted({fact.locked_as for fact in others if fact.locked_as and _is_read(fact)})
+    locks = [pg.text(pg.template("lock_for_reading", tables=pg.quoted(", ".join(tables))))] if tables else []
+    return [*locks, *([_refusal(others)] if others else []), _batch_query(facts)]
+
+
+def _refusal(facts: Sequence[FedColumn]) -> str:
+    """What fails where a query could run a function of others: see sql/install/planning.sql."""
+    relations = {fact.sequence_oid: fact.sequence for fact in facts}
+    relations |= {
+        fact.table_oid: fact.table for fact in facts if fact.table_oid and fact.table and _is_read(fact)
+    }
+    return pg.text(
+        pg.do_block(
+            sql_file("install/planning"),
+            relations=("_oid", pg.literal(list(relations))),
+            names=("_text", pg.literal(list(relations.values()))),
+        )
+    )
+
+
 def _batch_query(facts: Mapping[int, FedColumn]) -> str:
     """A query for the rows of numbered fed columns.
 
@@ -92,4 +121,8 @@ def _batch_query(facts: Mapping[int, FedColumn]) -> str:
 
 
 def _furthest_query(fact: FedColumn) -> str:
-    return "NULL" if fact.column_unreadable else fact.furthest_query or "NULL"
+    return fact.furthest_query or "NULL" if _is_read(fact) else "NULL"
+
+
+def _is_read(fact: FedColumn) -> bool:
+    return not fact.column_unreadable and fact.furthest_query is not None

@@ -98,6 +98,8 @@ class FedColumn:
     type_maximum: int | None
     indexed: bool
     pages: int | None
+    is_own: bool
+    locked_as: str | None
     unjudged: str | None
     column_unreadable: str | None
     furthest_query: str | None

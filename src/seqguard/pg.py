@@ -313,8 +313,8 @@ def identifier(*names: str) -> sql.Composable:
     return sql.Identifier(*names)
 
 
-def type_name(shown: str) -> sql.Composable:
-    """A type as format_type() shows it with a pinned search_path: quoted by the server."""
+def quoted(shown: str) -> sql.Composable:
+    """Names as format('%I') or format_type() with a pinned search_path shows them: quoted by the server."""
     from psycopg import sql
 
     return sql.SQL(shown)

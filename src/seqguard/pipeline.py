@@ -60,9 +60,9 @@ class _Pipeline:
         with self._selector:
             if self._is_lost():
                 return
-            if self._unended:
+            while self._unended:
                 self._connection.cancel_safe()
-            self.receive(self._unended)
+                self.receive(1)
             self._pgconn.exit_pipeline_mode()
 
     def send(self, segment: Segment) -> None:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 URI = re.compile(r"postgres(?:ql)?://")
+_IN_URI = re.compile(r"://\S*@")
+_WRITTEN = re.compile(r"(password\s*=\s*)('[^']*'|[^\s']+)", re.IGNORECASE)
 _MAY_HOLD_PASSWORD = re.compile(r"pass|pwd|secret|@|://", re.IGNORECASE)
 _MISREAD_URI = (
     'a URI with an "@", "/" or ":" in a wrong place: percent-encode those in the password,'
@@ -26,6 +28,11 @@ def without_password(message: str, conninfo: str, parsed: Mapping[str, object] |
     if URI.match(conninfo) and _is_misread(parsed):
         return _MISREAD_URI
     return _masked(message, {name: str(value) for name, value in parsed.items()})
+
+
+def masked(message: str) -> str:
+    """A message without the password of a connection string that stands in it, given where none belongs, say."""
+    return _WRITTEN.sub(r"\1***", _IN_URI.sub("://***@", message))
 
 
 def _unquoted(message: str) -> str:

@@ -10,6 +10,7 @@ from seqguard.version import __version__
 
 _PARTS = (
     "judge",
+    "planning",
     "check",
     "move_forward",
     "fix",

@@ -205,7 +205,9 @@ def test_a_table_that_is_guarded_with_rows_in_it_is_told_of(watched: Connection,
     told: list[str | None] = []
     watched.add_notice_handler(lambda notice: told.append(notice.message_primary))
     watched.execute(statement)
-    assert told == ["seqguard: table users has been guarded with rows in it, which its sequence may be behind"]
+    assert told == [
+        "seqguard: table public.users has been guarded with rows in it, which its sequence may be behind"
+    ]
     watched.execute("ALTER TABLE users ADD note text")
     assert len(told) == 1
 

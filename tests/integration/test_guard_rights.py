@@ -211,6 +211,20 @@ def test_a_default_on_a_strangers_sequence_gets_no_guard(
     assert one(users, "SELECT last_value FROM users_id_seq") == 1
 
 
+def test_a_warning_that_the_client_cannot_read_fails_no_insert(
+    db: Connection, connect: Connect, role: str
+) -> None:
+    db.execute('CREATE TABLE "таблица" (id serial)')
+    seqguard.guard(db)
+    db.execute(f'ALTER TABLE "таблица" OWNER TO {role}; REVOKE ALL ON SEQUENCE "таблица_id_seq" FROM {role}')
+    session = connect(user=role)
+    said = notices(session)
+    session.execute('PREPARE add(int) AS INSERT INTO "таблица" (id) VALUES ($1)')
+    session.execute("SET client_encoding = 'LATIN1'; EXECUTE add(100)")
+    assert said == []
+    assert one(db, 'SELECT id FROM "таблица"') == 100
+
+
 def test_guard_refuses_a_default_on_a_strangers_sequence_and_says_what_would_help(
     users: Connection, connect: Connect, stranger: str
 ) -> None:

@@ -77,6 +77,21 @@ def test_a_password_is_in_no_output_and_no_log(logging_server: Server, form: str
     assert SECRET not in log
 
 
+MISPLACED = ([], ["sync"], ["script"], ["demo"], ["sync", "check"], ["check", "--lock-timeout"])
+
+
+@pytest.mark.parametrize("words", MISPLACED, ids=" ".join)
+@pytest.mark.parametrize(
+    "conninfo", ["postgresql://keeper:{}@host/db", "host=h password={}", "password='{} x'"]
+)
+def test_a_connection_string_where_none_belongs_is_shown_without_its_password(
+    words: list[str], conninfo: str
+) -> None:
+    result = run(*words, conninfo.format(SECRET))
+    assert result.code == 2
+    assert SECRET not in result.out + result.err
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_wrong_password_is_in_no_error_and_no_log(logging_server: Server, form: str) -> None:
     wrong = "frobozz-magic"

@@ -17,12 +17,13 @@ DEBIAN = sorted(Path("/usr/share/postgresql").glob("*/extension/plpgsql_check.co
 
 EXECUTED = "text type variable is not sanitized"
 MAY_EXECUTE_TEXT = {
-    "read_furthest": "a query that fed_columns.sql puts together with format(%I, %L)",
+    "read_furthest": "a name and a query that fed_columns.sql puts together with format(%I, %L)",
     "install_guard": "the arguments of the trigger, put together by fed_columns.sql in the same way",
     "furthest": "the name of a column and a regclass, by format(%I, %s)",
     "advance": "a statement that this schema puts together with format(%I, %L)",
 }
-ONLY_ON_18 = ("advance_to", "function pg_get_sequence_data(regclass) does not exist")
+ONLY_ON_18 = ("advance_to", "read_state")
+NOT_BEFORE_18 = "function pg_get_sequence_data(regclass) does not exist"
 FINDINGS = """
     SELECT p.proname, c.message
     FROM pg_proc AS p
@@ -35,7 +36,7 @@ FINDINGS = """
 
 def explained(function: str, message: str) -> bool:
     """Whether a finding is known, with a reason."""
-    return (function, message) == ONLY_ON_18 or (
+    return (message == NOT_BEFORE_18 and function in ONLY_ON_18) or (
         message == EXECUTED and (function in MAY_EXECUTE_TEXT or function.startswith("advance_"))
     )
 

@@ -16,6 +16,7 @@ import click
 
 from seqguard.errors import SeqguardError
 from seqguard.redaction import URI
+from seqguard.render.printable import printable
 
 if TYPE_CHECKING:
     from seqguard.pg import Connection
@@ -203,7 +204,7 @@ class Progress:
 
     def at(self, name: str) -> None:
         """What is being done now."""
-        self._name = name
+        self._name = printable(name)
 
     def line(self, seconds: float) -> str:
         """What is shown after so many seconds."""

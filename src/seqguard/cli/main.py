@@ -17,6 +17,7 @@ from seqguard.cli.script import script
 from seqguard.cli.sync import sync
 from seqguard.cli.unguard import unguard
 from seqguard.errors import SeqguardError
+from seqguard.redaction import masked
 from seqguard.render.printable import printable
 from seqguard.version import __version__
 
@@ -120,7 +121,7 @@ def _usage(error: click.ClickException) -> str:
 
 def _fail(*messages: str) -> NoReturn:
     for message in messages:
-        click.echo(f"seqguard: {printable(message)}", err=True)
+        click.echo(f"seqguard: {printable(masked(message))}", err=True)
     sys.exit(COULD_NOT_RUN)
 
 

@@ -12,7 +12,7 @@
 -- furthest_query reads the value furthest along the sequence's direction, or NaN where
 -- the column has got another type meanwhile, with casts of another owner's: of a table and
 -- schema of one's own that is not asked. It is NULL where unjudged says why the column cannot
--- be judged. state is an expression for the sequence's last_value and is_called: reading the
+-- be judged. Where is_own is not true, install/planning.sql comes before it, and a lock on locked_as before that. state is an expression for the sequence's last_value and is_called: reading the
 -- sequence as a relation takes twice as long as the function that PostgreSQL 18 has for it.
 WITH user_class AS (
     SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relowner, c.relispartition, c.relpages,
@@ -285,6 +285,10 @@ SELECT
     f.type_maximum,
     COALESCE(f.indexed, false) AS indexed,
     f.relpages AS pages,
+    COALESCE(own.table, true) AND s.relowner = me.oid AS is_own,
+    CASE WHEN NOT own.table AND f.relkind IN ('r', 'p') AND pg_catalog.has_table_privilege(f.table_oid, 'SELECT') THEN
+        pg_catalog.format(CASE f.relkind WHEN 'r' THEN 'ONLY %I.%I' ELSE '%I.%I' END, f.table_schema, f.table_name)
+    END AS locked_as,
     u.unjudged,
     CASE WHEN f.table_oid IS NULL OR u.unjudged IS NOT NULL THEN NULL
          WHEN NOT pg_catalog.has_schema_privilege(f.table_nspoid, 'USAGE') THEN

@@ -35,7 +35,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+59ad71af82b6 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+584139048a56 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -68,12 +68,13 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+59ad71af82b6' THEN
+        IF old <> '0.1.0+584139048a56' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
                          AND p.proname NOT LIKE 'advanc%'
-                         AND p.proname NOT IN ('guarded', 'is_guard_function', 'is_alone', 'furthest', 'most_steps', 'take_turn',
+                         AND p.proname NOT IN ('guarded', 'is_guard_function', 'is_alone', 'furthest', 'most_steps', 'take_turn', 'warn',
+                                               'require_planning',
                                                'follow_ddl') LOOP
                 EXECUTE old;
             END LOOP;
@@ -87,7 +88,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+59ad71af82b6'$function$;
+AS $function$SELECT '0.1.0+584139048a56'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -105,7 +106,7 @@ CREATE OR REPLACE VIEW seqguard.fed_columns AS
 -- furthest_query reads the value furthest along the sequence's direction, or NaN where
 -- the column has got another type meanwhile, with casts of another owner's: of a table and
 -- schema of one's own that is not asked. It is NULL where unjudged says why the column cannot
--- be judged. state is an expression for the sequence's last_value and is_called: reading the
+-- be judged. Where is_own is not true, install/planning.sql comes before it, and a lock on locked_as before that. state is an expression for the sequence's last_value and is_called: reading the
 -- sequence as a relation takes twice as long as the function that PostgreSQL 18 has for it.
 WITH user_class AS (
     SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relowner, c.relispartition, c.relpages,
@@ -378,6 +379,10 @@ SELECT
     f.type_maximum,
     COALESCE(f.indexed, false) AS indexed,
     f.relpages AS pages,
+    COALESCE(own.table, true) AND s.relowner = me.oid AS is_own,
+    CASE WHEN NOT own.table AND f.relkind IN ('r', 'p') AND pg_catalog.has_table_privilege(f.table_oid, 'SELECT') THEN
+        pg_catalog.format(CASE f.relkind WHEN 'r' THEN 'ONLY %I.%I' ELSE '%I.%I' END, f.table_schema, f.table_name)
+    END AS locked_as,
     u.unjudged,
     CASE WHEN f.table_oid IS NULL OR u.unjudged IS NOT NULL THEN NULL
          WHEN NOT pg_catalog.has_schema_privilege(f.table_nspoid, 'USAGE') THEN
@@ -520,6 +525,57 @@ BEGIN
 END
 $function$;
 
+-- Refuse what would run somebody else's function with the rights of whoever reads.
+--
+-- Parameters: relations and names, what is about to be read, each by its oid and by the name that the query has for
+-- it. Raises 42501 (insufficient_privilege), or 42P01 (undefined_table) where a name means another relation by now.
+--
+-- Planning a query works out what is constant in the index expressions, extended statistics and partition keys of its
+-- tables. Whoever owns a table can add some at any moment, also while the query waits for a lock. So locks come
+-- first, then this, then the query: all that is left in between is the time from one statement to the next.
+CREATE OR REPLACE FUNCTION seqguard.require_planning(relations oid[], names text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    named pg_catalog.text;
+    called pg_catalog.regprocedure;
+BEGIN
+    -- a sequence that has been looked at by its oid keeps its name
+    PERFORM pg_catalog.pg_sequence_last_value(q.seqrelid)
+    FROM pg_catalog.pg_sequence AS q WHERE q.seqrelid = ANY (relations);
+    SELECT r.name INTO named
+    FROM ROWS FROM (pg_catalog.unnest(relations), pg_catalog.unnest(names)) AS r (oid, name)
+    WHERE pg_catalog.to_regclass(r.name) IS DISTINCT FROM r.oid
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = named || ' was renamed meanwhile: run again';
+    END IF;
+    SELECT p.oid INTO called
+    FROM pg_catalog.unnest(relations) AS r (oid)
+    CROSS JOIN LATERAL (
+        SELECT r.oid UNION SELECT t.relid FROM pg_catalog.pg_partition_tree(r.oid) AS t) AS t (oid)
+    CROSS JOIN LATERAL (
+        SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, t.oid
+        UNION ALL
+        SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = t.oid
+        UNION ALL
+        SELECT 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, e.oid
+        FROM pg_catalog.pg_statistic_ext AS e WHERE e.stxrelid = t.oid) AS o (classid, oid)
+    JOIN pg_catalog.pg_depend AS d ON d.classid = o.classid AND d.objid = o.oid
+    LEFT JOIN pg_catalog.pg_operator AS q
+        ON d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND q.oid = d.refobjid
+    JOIN pg_catalog.pg_proc AS p
+        ON p.oid = CASE WHEN d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass THEN d.refobjid ELSE q.oprcode END
+    JOIN pg_catalog.pg_roles AS w ON w.oid = p.proowner AND NOT w.rolsuper AND w.rolname <> current_user
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = pg_catalog.format('planning a query may run function %s', called),
+            HINT = 'trust it, and run this as the owner of the table';
+    END IF;
+END
+$function$;
+
 -- check for psql users: SELECT * FROM seqguard.check() WHERE status <> 'ok';
 --
 -- What one column needs to be read stays locked no longer than that: the exception, raised and
@@ -534,13 +590,20 @@ AS $function$
 $function$;
 
 CREATE OR REPLACE FUNCTION seqguard.read_furthest(
-    furthest_query text, increment bigint, OUT value numeric, OUT problem text)
+    furthest_query text, increment bigint, is_own boolean, locked_as text, table_oid oid, table_name text,
+    OUT value numeric, OUT problem text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 SET row_security = off SET constraint_exclusion = off SET lock_timeout = '1s' SET extra_float_digits = 1
 AS $function$
 BEGIN
     PERFORM seqguard.refuse_views();
     IF furthest_query IS NOT NULL THEN
+        IF NOT is_own THEN
+            IF locked_as IS NOT NULL THEN
+                EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', locked_as);
+            END IF;
+            PERFORM seqguard.require_planning(ARRAY[table_oid], ARRAY[table_name]);
+        END IF;
         EXECUTE furthest_query INTO value;
         IF value = 'NaN' THEN
             value := NULL;
@@ -552,24 +615,35 @@ BEGIN
 EXCEPTION
     WHEN SQLSTATE 'SQG00' THEN
         RETURN;
-    WHEN insufficient_privilege OR lock_not_available OR undefined_table OR undefined_column THEN
+    WHEN OTHERS THEN  -- whatever one table has, the others are read all the same
+        value := NULL;
         problem := SQLERRM;
 END
 $function$;
 
 CREATE OR REPLACE FUNCTION seqguard.read_state(
-    sequence text, OUT last_value bigint, OUT is_called boolean, OUT problem text)
+    sequence_oid oid, sequence text, is_own boolean,
+    OUT last_value bigint, OUT is_called boolean, OUT problem text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    PERFORM seqguard.refuse_views();
-    EXECUTE format('SELECT COALESCE(pg_sequence_last_value(%1$L), last_value), is_called FROM %1$s', sequence)
-    INTO last_value, is_called;
+    IF current_setting('server_version_num')::integer >= 180000 THEN
+        EXECUTE 'SELECT last_value, is_called FROM pg_get_sequence_data($1)' INTO last_value, is_called USING sequence_oid::regclass;
+        problem := CASE WHEN last_value IS NULL THEN format('permission denied for sequence %s', sequence) END;
+    ELSE
+        PERFORM seqguard.refuse_views();
+        IF NOT is_own THEN
+            PERFORM seqguard.require_planning(ARRAY[sequence_oid], ARRAY[sequence]);
+        END IF;
+        EXECUTE format('SELECT COALESCE(pg_sequence_last_value(%1$L), last_value), is_called FROM %1$s', sequence)
+        INTO last_value, is_called;
+    END IF;
     RAISE EXCEPTION USING ERRCODE = 'SQG00', MESSAGE = 'release the lock';
 EXCEPTION
     WHEN SQLSTATE 'SQG00' THEN
         RETURN;
-    WHEN insufficient_privilege OR lock_not_available OR undefined_table THEN
+    WHEN OTHERS THEN
+        last_value := NULL;
         problem := SQLERRM;
 END
 $function$;
@@ -585,13 +659,15 @@ AS $function$
         SELECT f.sequence_oid, f.sequence, f.increment, f.minimum, f.maximum, f.cycle,
                min(f.type_maximum) AS type_maximum,
                CASE WHEN f.increment > 0 THEN max(r.value) ELSE min(r.value) END AS furthest,
+               bool_and(f.is_own) AS is_own,
                bool_and(f.guard_state IN ('installed', 'outdated')) AS guarded,
                string_agg(f.unjudged, '; ') AS unjudged,
                COALESCE(f.sequence_unreadable,
                         string_agg(COALESCE(f.column_unreadable, r.problem), '; ')) AS unreadable
         FROM seqguard.fed_columns AS f
         CROSS JOIN LATERAL seqguard.read_furthest(
-            CASE WHEN f.column_unreadable IS NULL THEN f.furthest_query END, f.increment) AS r
+            CASE WHEN f.column_unreadable IS NULL THEN f.furthest_query END, f.increment,
+            f.is_own, f.locked_as, f.table_oid, f."table") AS r
         WHERE f.table_oid IS NOT NULL
           AND (sequences IS NULL OR f.sequence_oid = ANY (sequences::oid[]))
         GROUP BY f.sequence_oid, f.sequence, f.increment, f.minimum, f.maximum, f.cycle, f.sequence_unreadable
@@ -604,7 +680,7 @@ AS $function$
                     WHEN d.unjudged IS NOT NULL THEN 'unjudged'
                     ELSE j.status END AS status
         FROM data AS d
-        CROSS JOIN LATERAL seqguard.read_state(d.sequence) AS s
+        CROSS JOIN LATERAL seqguard.read_state(d.sequence_oid, d.sequence, d.is_own) AS s
         LEFT JOIN LATERAL seqguard.judge(
             d.increment, d.minimum, d.maximum, d.cycle, s.last_value, s.is_called,
             d.type_maximum, d.furthest, margin) AS j ON s.last_value IS NOT NULL
@@ -717,6 +793,18 @@ $function$;
 -- snapshot, which in REPEATABLE READ may be older than the table that is inserted into.
 -- So the column's name comes from the system cache, no value is cast but an integer or through its
 -- type's own output function, and the rights are looked at again before the move.
+
+-- Warns, and stays silent where the client's encoding has no place for a name: that would be an error.
+CREATE OR REPLACE FUNCTION seqguard.warn(message text, hint text DEFAULT '') RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RAISE WARNING USING MESSAGE = 'seqguard: ' || message, HINT = hint;
+EXCEPTION
+    WHEN untranslatable_character OR character_not_in_repertoire THEN
+        RETURN;
+END
+$function$;
 
 -- Every trigger function in this schema is a guard's.
 CREATE OR REPLACE FUNCTION seqguard.is_guard_function(function oid) RETURNS boolean
@@ -872,8 +960,8 @@ EXCEPTION
     WHEN sequence_generator_limit_exceeded OR numeric_value_out_of_range THEN
         RETURN;
     WHEN insufficient_privilege THEN
-        RAISE WARNING 'seqguard: % cannot move sequence %: %', current_user, sequence_oid, SQLERRM
-            USING HINT = format('GRANT ALL ON SEQUENCE %s TO %I', sequence_oid, current_user);
+        PERFORM seqguard.warn(format('%s cannot move sequence %s: %s', current_user, sequence_oid, SQLERRM),
+                              format('GRANT ALL ON SEQUENCE %s TO %I', sequence_oid, current_user));
 END
 $function$;
 
@@ -886,14 +974,14 @@ DECLARE
     guard record := seqguard.guarded(table_oid, trigger_name);
 BEGIN
     IF guard.column_name IS NULL THEN
-        RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays',
-            trigger_name, table_oid::regclass;
+        PERFORM seqguard.warn(format('this transaction is older than guard %s on %s: the sequence stays',
+                                     trigger_name, table_oid::regclass));
         RETURN nothing;
     ELSIF NOT has_sequence_privilege(guard.table_owner, guard.sequence_oid, 'UPDATE') THEN
-        RAISE WARNING 'seqguard: the owner of table % may not move sequence %',
-            table_oid::regclass, guard.sequence_oid::regclass
-            USING HINT = format('GRANT UPDATE ON SEQUENCE %s TO %I', guard.sequence_oid::regclass,
-                                pg_get_userbyid(guard.table_owner));
+        PERFORM seqguard.warn(format('the owner of table %s may not move sequence %s',
+                                     table_oid::regclass, guard.sequence_oid::regclass),
+                              format('GRANT UPDATE ON SEQUENCE %s TO %I', guard.sequence_oid::regclass,
+                                     pg_get_userbyid(guard.table_owner)));
         RETURN nothing;
     END IF;
     -- fails where the table, or the partition, has no such column: ($1).name would call a function
@@ -902,8 +990,8 @@ BEGIN
         guard.sequence_oid, pattern, type_limit, guard.column_name);
 EXCEPTION
     WHEN undefined_column THEN
-        RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays',
-            trigger_name, table_oid::regclass;
+        PERFORM seqguard.warn(format('this transaction is older than guard %s on %s: the sequence stays',
+                                     trigger_name, table_oid::regclass));
         RETURN nothing;
 END
 $function$;
@@ -970,7 +1058,7 @@ $function$;
 CREATE OR REPLACE FUNCTION seqguard.furthest(
     table_oid regclass, column_number integer, column_name name, value bigint, sequence_limit bigint, up boolean)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET constraint_exclusion = off
 AS $function$
 DECLARE
     furthest bigint;
@@ -985,6 +1073,12 @@ BEGIN
         JOIN pg_am AS am ON am.oid = index.relam AND am.amname = 'btree'
         WHERE t.oid = table_oid AND NOT row_security_active(t.oid)
           AND (n.nspowner = me.oid OR d.datdba = me.oid AND pg_get_userbyid(n.nspowner) = 'pg_database_owner')) THEN
+        BEGIN
+            PERFORM seqguard.require_planning(ARRAY[table_oid]::oid[], ARRAY[table_oid::text]);
+        EXCEPTION
+            WHEN insufficient_privilege THEN
+                RETURN value;
+        END;
         EXECUTE format(
             CASE WHEN up THEN 'SELECT %1$I FROM ONLY %2$s WHERE %1$I > $1 AND %1$I < $2 ORDER BY %1$I DESC LIMIT 1'
                  ELSE 'SELECT %1$I FROM ONLY %2$s WHERE %1$I < $1 AND %1$I > $2 ORDER BY %1$I LIMIT 1' END,
@@ -1052,7 +1146,7 @@ BEGIN
         WHEN undefined_column OR undefined_function OR undefined_table OR invalid_schema_name
              OR ambiguous_function OR datatype_mismatch OR feature_not_supported
              OR wrong_object_type OR insufficient_privilege OR numeric_value_out_of_range
-             OR sequence_generator_limit_exceeded THEN
+             OR sequence_generator_limit_exceeded OR internal_error THEN
             last := NULL;
     END;
     EXECUTE seqguard.advancing(TG_RELID, TG_NAME, NULL, NULLIF(TG_ARGV[4], '')) USING NEW;
@@ -1394,6 +1488,11 @@ BEGIN
                       WHERE t.tgrelid = c.oid AND seqguard.is_guard_function(t.tgfoid))) THEN
         RETURN;
     END IF;
+    -- an older snapshot tells of owners and rights that are no more
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        PERFORM seqguard.warn('tables are not guarded in this isolation level', 'run seqguard guard afterwards');
+        RETURN;
+    END IF;
     PERFORM set_config('seqguard.following', 'on', true);
     FOR changed, is_new IN
         SELECT g.table_oid, g.state = 'missing' FROM pg_event_trigger_ddl_commands() AS d
@@ -1412,18 +1511,19 @@ BEGIN
             -- its rows are not read here, with a superuser's rights
             IF is_new AND COALESCE((SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(changed) AS p),
                                    pg_relation_size(changed)) > 0 THEN
-                RAISE WARNING 'seqguard: table % has been guarded with rows in it, which its sequence may be behind', changed
-                    USING HINT = 'run seqguard fix, or SELECT * FROM seqguard.fix()';
+                PERFORM seqguard.warn(
+                    format('table %s has been guarded with rows in it, which its sequence may be behind', changed),
+                    'run seqguard fix, or SELECT * FROM seqguard.fix()');
             END IF;
         EXCEPTION
             WHEN OTHERS THEN
-                RAISE WARNING 'seqguard: table % is not guarded: %', changed, SQLERRM;
+                PERFORM seqguard.warn(format('table %s is not guarded: %s', changed, SQLERRM));
         END;
     END LOOP;
     PERFORM set_config('seqguard.following', 'off', true);
 EXCEPTION
     WHEN OTHERS THEN
-        RAISE WARNING 'seqguard: cannot tell whether there is a table to guard: %', SQLERRM;
+        PERFORM seqguard.warn(format('cannot tell whether there is a table to guard: %s', SQLERRM));
 END
 $function$;
 
@@ -1471,7 +1571,7 @@ BEGIN
     PERFORM seqguard.drop_guard(table_oid, guard_name);
 EXCEPTION
     WHEN OTHERS THEN
-        RAISE WARNING 'seqguard: trigger % on % is of no more use but stays: %', guard_name, table_oid, SQLERRM;
+        PERFORM seqguard.warn(format('trigger %s on %s is of no more use but stays: %s', guard_name, table_oid, SQLERRM));
 END
 $function$;
 

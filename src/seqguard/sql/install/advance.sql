@@ -13,6 +13,18 @@
 -- So the column's name comes from the system cache, no value is cast but an integer or through its
 -- type's own output function, and the rights are looked at again before the move.
 
+-- Warns, and stays silent where the client's encoding has no place for a name: that would be an error.
+CREATE OR REPLACE FUNCTION seqguard.warn(message text, hint text DEFAULT '') RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RAISE WARNING USING MESSAGE = 'seqguard: ' || message, HINT = hint;
+EXCEPTION
+    WHEN untranslatable_character OR character_not_in_repertoire THEN
+        RETURN;
+END
+$function$;
+
 -- Every trigger function in this schema is a guard's.
 CREATE OR REPLACE FUNCTION seqguard.is_guard_function(function oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -167,8 +179,8 @@ EXCEPTION
     WHEN sequence_generator_limit_exceeded OR numeric_value_out_of_range THEN
         RETURN;
     WHEN insufficient_privilege THEN
-        RAISE WARNING 'seqguard: % cannot move sequence %: %', current_user, sequence_oid, SQLERRM
-            USING HINT = format('GRANT ALL ON SEQUENCE %s TO %I', sequence_oid, current_user);
+        PERFORM seqguard.warn(format('%s cannot move sequence %s: %s', current_user, sequence_oid, SQLERRM),
+                              format('GRANT ALL ON SEQUENCE %s TO %I', sequence_oid, current_user));
 END
 $function$;
 
@@ -181,14 +193,14 @@ DECLARE
     guard record := seqguard.guarded(table_oid, trigger_name);
 BEGIN
     IF guard.column_name IS NULL THEN
-        RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays',
-            trigger_name, table_oid::regclass;
+        PERFORM seqguard.warn(format('this transaction is older than guard %s on %s: the sequence stays',
+                                     trigger_name, table_oid::regclass));
         RETURN nothing;
     ELSIF NOT has_sequence_privilege(guard.table_owner, guard.sequence_oid, 'UPDATE') THEN
-        RAISE WARNING 'seqguard: the owner of table % may not move sequence %',
-            table_oid::regclass, guard.sequence_oid::regclass
-            USING HINT = format('GRANT UPDATE ON SEQUENCE %s TO %I', guard.sequence_oid::regclass,
-                                pg_get_userbyid(guard.table_owner));
+        PERFORM seqguard.warn(format('the owner of table %s may not move sequence %s',
+                                     table_oid::regclass, guard.sequence_oid::regclass),
+                              format('GRANT UPDATE ON SEQUENCE %s TO %I', guard.sequence_oid::regclass,
+                                     pg_get_userbyid(guard.table_owner)));
         RETURN nothing;
     END IF;
     -- fails where the table, or the partition, has no such column: ($1).name would call a function
@@ -197,8 +209,8 @@ BEGIN
         guard.sequence_oid, pattern, type_limit, guard.column_name);
 EXCEPTION
     WHEN undefined_column THEN
-        RAISE WARNING 'seqguard: this transaction is older than guard % on %: the sequence stays',
-            trigger_name, table_oid::regclass;
+        PERFORM seqguard.warn(format('this transaction is older than guard %s on %s: the sequence stays',
+                                     trigger_name, table_oid::regclass));
         RETURN nothing;
 END
 $function$;

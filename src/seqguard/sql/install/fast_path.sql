@@ -37,7 +37,7 @@ $function$;
 CREATE OR REPLACE FUNCTION seqguard.furthest(
     table_oid regclass, column_number integer, column_name name, value bigint, sequence_limit bigint, up boolean)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET constraint_exclusion = off
 AS $function$
 DECLARE
     furthest bigint;
@@ -52,6 +52,12 @@ BEGIN
         JOIN pg_am AS am ON am.oid = index.relam AND am.amname = 'btree'
         WHERE t.oid = table_oid AND NOT row_security_active(t.oid)
           AND (n.nspowner = me.oid OR d.datdba = me.oid AND pg_get_userbyid(n.nspowner) = 'pg_database_owner')) THEN
+        BEGIN
+            PERFORM seqguard.require_planning(ARRAY[table_oid]::oid[], ARRAY[table_oid::text]);
+        EXCEPTION
+            WHEN insufficient_privilege THEN
+                RETURN value;
+        END;
         EXECUTE format(
             CASE WHEN up THEN 'SELECT %1$I FROM ONLY %2$s WHERE %1$I > $1 AND %1$I < $2 ORDER BY %1$I DESC LIMIT 1'
                  ELSE 'SELECT %1$I FROM ONLY %2$s WHERE %1$I < $1 AND %1$I > $2 ORDER BY %1$I LIMIT 1' END,
@@ -119,7 +125,7 @@ BEGIN
         WHEN undefined_column OR undefined_function OR undefined_table OR invalid_schema_name
              OR ambiguous_function OR datatype_mismatch OR feature_not_supported
              OR wrong_object_type OR insufficient_privilege OR numeric_value_out_of_range
-             OR sequence_generator_limit_exceeded THEN
+             OR sequence_generator_limit_exceeded OR internal_error THEN
             last := NULL;
     END;
     EXECUTE seqguard.advancing(TG_RELID, TG_NAME, NULL, NULLIF(TG_ARGV[4], '')) USING NEW;

@@ -22,7 +22,7 @@ BEGIN
     PERFORM seqguard.drop_guard(table_oid, guard_name);
 EXCEPTION
     WHEN OTHERS THEN
-        RAISE WARNING 'seqguard: trigger % on % is of no more use but stays: %', guard_name, table_oid, SQLERRM;
+        PERFORM seqguard.warn(format('trigger %s on %s is of no more use but stays: %s', guard_name, table_oid, SQLERRM));
 END
 $function$;
 

@@ -26,6 +26,11 @@ BEGIN
                       WHERE t.tgrelid = c.oid AND seqguard.is_guard_function(t.tgfoid))) THEN
         RETURN;
     END IF;
+    -- an older snapshot tells of owners and rights that are no more
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        PERFORM seqguard.warn('tables are not guarded in this isolation level', 'run seqguard guard afterwards');
+        RETURN;
+    END IF;
     PERFORM set_config('seqguard.following', 'on', true);
     FOR changed, is_new IN
         SELECT g.table_oid, g.state = 'missing' FROM pg_event_trigger_ddl_commands() AS d
@@ -44,18 +49,19 @@ BEGIN
             -- its rows are not read here, with a superuser's rights
             IF is_new AND COALESCE((SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(changed) AS p),
                                    pg_relation_size(changed)) > 0 THEN
-                RAISE WARNING 'seqguard: table % has been guarded with rows in it, which its sequence may be behind', changed
-                    USING HINT = 'run seqguard fix, or SELECT * FROM seqguard.fix()';
+                PERFORM seqguard.warn(
+                    format('table %s has been guarded with rows in it, which its sequence may be behind', changed),
+                    'run seqguard fix, or SELECT * FROM seqguard.fix()');
             END IF;
         EXCEPTION
             WHEN OTHERS THEN
-                RAISE WARNING 'seqguard: table % is not guarded: %', changed, SQLERRM;
+                PERFORM seqguard.warn(format('table %s is not guarded: %s', changed, SQLERRM));
         END;
     END LOOP;
     PERFORM set_config('seqguard.following', 'off', true);
 EXCEPTION
     WHEN OTHERS THEN
-        RAISE WARNING 'seqguard: cannot tell whether there is a table to guard: %', SQLERRM;
+        PERFORM seqguard.warn(format('cannot tell whether there is a table to guard: %s', SQLERRM));
 END
 $function$;
 

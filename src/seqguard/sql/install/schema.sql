@@ -36,7 +36,8 @@ BEGIN
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
                          AND p.proname NOT LIKE 'advanc%'
-                         AND p.proname NOT IN ('guarded', 'is_guard_function', 'is_alone', 'furthest', 'most_steps', 'take_turn',
+                         AND p.proname NOT IN ('guarded', 'is_guard_function', 'is_alone', 'furthest', 'most_steps', 'take_turn', 'warn',
+                                               'require_planning',
                                                'follow_ddl') LOOP
                 EXECUTE old;
             END LOOP;

@@ -152,7 +152,7 @@ def refused(connection: pg.Connection, column: TargetColumn, value: Value) -> st
     text = encoder(column)(value)
     try:
         with pg.reading(connection, pg.Timeouts()) as cursor:
-            cursor.execute(pg.template("sync/cast", type=pg.type_name(column.type)), {"value": text})
+            cursor.execute(pg.template("sync/cast", type=pg.quoted(column.type)), {"value": text})
     except psycopg.DataError as error:
         return pg.explain(error)
     return None
