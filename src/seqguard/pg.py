@@ -1,4 +1,4 @@
-"""The only module that talks to the driver. psycopg is imported when first needed: it takes long."""
+"""Statements, through the driver. psycopg is imported when first needed: it takes long."""
 
 from __future__ import annotations
 

@@ -77,7 +77,14 @@ def test_a_password_is_in_no_output_and_no_log(logging_server: Server, form: str
     assert SECRET not in log
 
 
-MISPLACED = ([], ["sync"], ["script"], ["demo"], ["sync", "check"], ["check", "--lock-timeout"])
+MISPLACED: tuple[list[str], ...] = (
+    [],
+    ["sync"],
+    ["script"],
+    ["demo"],
+    ["sync", "check"],
+    ["check", "--lock-timeout"],
+)
 
 
 @pytest.mark.parametrize("words", MISPLACED, ids=" ".join)

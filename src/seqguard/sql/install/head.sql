@@ -15,6 +15,8 @@
 --     SELECT seqguard.unguard('public.users');               remove its guards
 --     DROP SCHEMA seqguard CASCADE;                          remove everything
 
+\set ON_ERROR_STOP on
+
 -- The installation is one transaction, settings and lock included: it works, and leaves nothing
 -- behind, through a pooler that gives each transaction another server connection.
 BEGIN;
