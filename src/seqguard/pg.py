@@ -134,8 +134,17 @@ def explain(error: Exception) -> str:
 
 
 def server(connection: Connection) -> Server:
-    """Version, database, and whether nothing can be written here."""
+    """Version, database, and whether nothing can be written here.
+
+    Raises SeqguardError for a server or a state of the connection that nothing can be read with.
+    """
     require_version(connection)
+    if connection.info.parameter_status("client_encoding") == "SQL_ASCII":
+        raise SeqguardError(
+            "names cannot be read with client_encoding SQL_ASCII: SET client_encoding = 'UTF8' first"
+        )
+    if connection.pgconn.pipeline_status:
+        raise SeqguardError("the connection is in pipeline mode: leave it first")
     return Server(*_row(connection, _statement("server")))
 
 

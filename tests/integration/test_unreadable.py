@@ -12,6 +12,7 @@ from conftest import one, rows
 import seqguard
 from seqguard.catalog import selected_columns
 from seqguard.checking import read
+from seqguard.errors import SeqguardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,3 +235,14 @@ def test_what_the_database_sets_changes_no_verdict(db: Connection, connect: Conn
     seqguard.guard(other)
     other.execute("INSERT INTO users VALUES (100)")
     assert one(other, "INSERT INTO users DEFAULT VALUES RETURNING id") == 101
+
+
+def test_a_connection_that_shows_names_as_bytes_is_refused(db: Connection) -> None:
+    db.execute("SET client_encoding = 'SQL_ASCII'")
+    with pytest.raises(SeqguardError, match="SET client_encoding = 'UTF8' first"):
+        seqguard.check(db)
+
+
+def test_a_connection_in_pipeline_mode_is_refused(db: Connection) -> None:
+    with db.pipeline(), pytest.raises(SeqguardError, match="leave it first"):
+        seqguard.check(db)

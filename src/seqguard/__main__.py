@@ -1,0 +1,5 @@
+"""python -m seqguard."""
+
+from seqguard.cli.main import main
+
+main()
