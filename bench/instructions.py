@@ -2,8 +2,8 @@
 
     python3 tasks.py bench instructions [--quick] [--keep]
 
-A server in single-user mode does each work under callgrind, once with no rows and once with many; the difference, to
-each row, is what is told. unguarded, empty trigger and seqguard are those of bench/guard.py; WHEN (false) is a
+A server in single-user mode does each work under callgrind, once with a hundred rows and once with many more; the
+difference, to each row, is what is told: what a session does once, such as planning a function's queries, is not in it. unguarded, empty trigger and seqguard are those of bench/guard.py; WHEN (false) is a
 row trigger that is never called. Table legacy_users, PostgreSQL as it is installed by pip.
 """
 
@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from seqguard.demo.server import Server
 
-ROWS, QUICK = 1_000, 200
+FEW, ROWS, QUICK = 100, 1_100, 300
 VARIANTS = (UNGUARDED, EMPTY, NEVER, SEQGUARD)
 COLUMNS = ("instructions a row", UNGUARDED, EMPTY, NEVER, SEQGUARD)
 NAMES, VALUES = ", ".join(USERS.columns), ", ".join(USERS.values)
@@ -49,8 +50,8 @@ WORKS = {
 }
 
 
-def database(work: int, variant: int) -> str:
-    return f"work_{work}_{variant}"
+def database(work: int, variant: int, rows: int) -> str:
+    return f"work_{work}_{variant}_{rows}"
 
 
 def prepare(server: Server, rows: int) -> None:
@@ -61,9 +62,9 @@ def prepare(server: Server, rows: int) -> None:
             table.empty()
             table.guard(guard)
         with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-            for work in range(len(WORKS)):
-                connection.execute(f"CREATE DATABASE {database(work, variant)}".encode())
-    for count in (0, rows):
+            for work, count in product(range(len(WORKS)), (FEW, rows)):
+                connection.execute(f"CREATE DATABASE {database(work, variant, count)}".encode())
+    for count in (FEW, rows):
         for name, id_of in (("default", None), ("explicit", ascending)):
             (server.folder / f"{name}-{count}").write_bytes(b"".join(blocks(USERS, count, id_of)))
 
@@ -85,11 +86,11 @@ def instructions(server: Server, database_name: str, statement: str) -> int:
 def a_row(server: Server, work: int, variant: int, rows: int) -> float:
     """Instructions that a row costs."""
     statement = list(WORKS.values())[work]
-    none, all_of_them = (
-        instructions(server, database(work, variant), statement.format(rows=n, folder=server.folder))
-        for n in (0, rows)
+    few, all_of_them = (
+        instructions(server, database(work, variant, n), statement.format(rows=n, folder=server.folder))
+        for n in (FEW, rows)
     )
-    return (all_of_them - none) / rows
+    return (all_of_them - few) / (rows - FEW)
 
 
 def cells(work: str, found: dict[str, float]) -> list[object]:
@@ -115,7 +116,7 @@ def measured(rows: int) -> dict[str, dict[str, float]]:
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK} rows, not {ROWS}")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} rows at most, not {ROWS}")
     parser.add_argument(
         "--keep", action="store_true", help="write docs/measured/instructions.json and its table"
     )
@@ -127,7 +128,7 @@ def main(arguments: list[str]) -> None:
     if not shutil.which("valgrind"):
         sys.exit("valgrind is not installed: apt-get install valgrind")
     rows = QUICK if options.quick else ROWS
-    about = f"{machine()}, {rows:,} rows"
+    about = f"{machine()}, {FEW:,} and {rows:,} rows"
     print(about, aligned(COLUMNS, COLUMNS, first=34, others=18), sep="\n", flush=True)
     found = measured(rows)
     if options.keep:
