@@ -104,14 +104,32 @@ def test_a_child_that_has_waited_for_long_is_dead(target: Connection, writer: Wr
     assert rows(target, "SELECT state, attempts FROM seqguard_sync.dead_letters") == [("dead", 2)]
 
 
-def test_no_more_than_a_limit_wait(target: Connection, dsn: str) -> None:
-    writer = Writer(dsn, "s", [USERS, POSTS], Limits(most_waiting=3))
-    writer.apply(batch(*[post(n, 1) for n in range(5)]))
-    writer.close()
-    assert rows(target, "SELECT state, count(*) FROM seqguard_sync.dead_letters GROUP BY 1 ORDER BY 1") == [
-        ("dead", 2),
-        ("waiting", 3),
+LATER = "now() + interval '1 hour'"
+
+
+def test_a_child_waits_however_many_wait_already(target: Connection, writer: Writer) -> None:
+    writer.apply(batch(post(1, 1)))
+    columns = "sync, source, key, state, sqlstate, error, detail, stream"
+    target.execute(
+        f'INSERT INTO seqguard_sync.dead_letters ({columns}, "offset", next_try) SELECT {columns.replace("key", "n")},'
+        f' "offset", {LATER} FROM seqguard_sync.dead_letters, generate_series(2, 100000) AS n'.encode()
+    )
+    writer.apply(batch(post(0, 1)))
+    assert rows(target, "SELECT state, count(*) FROM seqguard_sync.dead_letters GROUP BY 1") == [
+        ("waiting", 100_001)
     ]
+
+
+def test_thousands_of_children_follow_their_parents(target: Connection, writer: Writer) -> None:
+    count = 12_000
+    writer.apply(batch(*[post(n, n) for n in range(count)]))
+    target.execute(f"UPDATE seqguard_sync.dead_letters SET next_try = {LATER}".encode())
+    writer.apply(batch(*[user(n) for n in range(count)]))
+    make_due(target)
+    deadline = time.monotonic() + 60
+    while letters(target) and time.monotonic() < deadline:
+        writer.apply(Batch())
+    assert one(target, "SELECT count(*) FROM posts") == count
 
 
 def test_children_without_parents_are_found_all_at_once(target: Connection, writer: Writer) -> None:

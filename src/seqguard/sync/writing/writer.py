@@ -37,21 +37,23 @@ T = TypeVar("T")
 
 _STOPPED = "the table is stopped: put right what the error says, start again, and retry these letters"
 _UNFIT = "the value does not go into the target: change the mapping or the row at the source"
-_MOST_AT_ONCE = 1_000
+_MOST_AT_ONCE = 5_000
+"""Letters that are tried again in one transaction: any number may wait, and only these are in memory."""
+_AT_A_STRETCH = 1.0
+"""Seconds that letters are tried again for, as long as some of them can be applied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long a writer waits.
 
-    lock_timeout: for a lock, in milliseconds. patience: for the row that a change references, in seconds.
-    most_waiting: how many changes may wait so. retry_every: seconds between looks for those to try again.
+    lock_timeout: for a lock, in milliseconds. patience: for the row that a change references, in seconds: any
+    number of changes may wait so. retry_every: seconds between looks for those to try again.
     insert_from: so many new rows of a table in one batch are first tried as a COPY into the table itself.
     """
 
     lock_timeout: int = 10_000
     patience: float = 600.0
-    most_waiting: int = 100_000
     retry_every: float = 0.5
     insert_from: int = 500
 
@@ -266,17 +268,21 @@ class Writer:
         changed = [*pending.changed, *more]
         if not changed:
             return {}
-        return self._letters.put(connection, changed, self._limits.patience, self._limits.most_waiting)
+        return self._letters.put(connection, changed, self._limits.patience)
 
     def _retried_if_due(self) -> int:
         """Try letters again whose time has come; what fails for a moment now is left for the next time."""
-        if time.monotonic() < self._next_retry:
-            return 0
-        self._next_retry = time.monotonic() + self._limits.retry_every
-        try:
-            return self._attempted(self._retry_due)
-        except TransientError:
-            return 0
+        total, until = 0, time.monotonic() + _AT_A_STRETCH
+        while self._next_retry <= time.monotonic() < until:
+            try:
+                retried = self._attempted(self._retry_due)
+            except TransientError:
+                retried = 0
+            total += retried
+            if not retried:
+                self._next_retry = time.monotonic() + self._limits.retry_every
+                break
+        return total
 
     def _retry_due(self) -> int:
         session = self._open()
