@@ -85,6 +85,27 @@ def test_the_state_before_a_change_that_fails_is_applied(target: Connection, wri
     assert letters(target) == [("users", "[1]", "dead", "22021")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "change_type"),
+    [
+        ("integer", 2**40, "ALTER TABLE things ALTER v TYPE bigint"),
+        ("varchar(5)", "longer than five", "ALTER TABLE things ALTER v TYPE text"),
+        ("mood", "curious", "ALTER TYPE mood ADD VALUE 'curious'"),
+    ],
+)
+def test_a_value_fits_once_the_type_of_its_column_was_changed(
+    target: Connection, dsn: str, kind: str, value: Value, change_type: str
+) -> None:
+    target.execute("CREATE TYPE mood AS ENUM ('happy')")
+    target.execute(f"CREATE TABLE things (id integer PRIMARY KEY, v {kind})".encode())
+    with closing(Writer(dsn, "s", [mapping("things", "id", "v")], Limits(look_every=0))) as writer:
+        writer.apply(batch(change("things", None, {"id": 1, "v": value})))
+        target.execute(change_type.encode())
+        writer.apply(batch(change("things", None, {"id": 2, "v": value})))
+    assert rows(target, "SELECT id FROM things") == [(2,)]
+    assert [key for _, key, _, _ in letters(target)] == ["[1]"]
+
+
 def test_a_parent_with_children_waits_to_be_deleted(target: Connection, writer: Writer) -> None:
     writer.apply(batch(user(1), post(1, 1)))
     writer.apply(batch(gone("users", 1)))

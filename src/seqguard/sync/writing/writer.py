@@ -14,7 +14,7 @@ from seqguard.errors import SeqguardError
 from seqguard.sync.event import Batch
 from seqguard.sync.failure import BadValueError, TransientError
 from seqguard.sync.mapping.translating import translate
-from seqguard.sync.writing.applying import Applier, StaleTableError
+from seqguard.sync.writing.applying import Applier, NewTypesError, StaleTableError
 from seqguard.sync.writing.deadletters import DeadLetters
 from seqguard.sync.writing.letters import is_message, of_message
 from seqguard.sync.writing.pending import Pending, keys_of
@@ -50,12 +50,14 @@ class Limits:
     lock_timeout: for a lock, in milliseconds. patience: for the row that a change references, in seconds: any
     number of changes may wait so. retry_every: seconds between looks for those to try again.
     insert_from: so many new rows of a table in one batch are first tried as a COPY into the table itself.
+    look_every: seconds between looks at a table's types while values do not fit.
     """
 
     lock_timeout: int = 10_000
     patience: float = 600.0
     retry_every: float = 0.5
     insert_from: int = 500
+    look_every: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ class Writer:
             try:
                 with telling_transient():
                     return attempt()
+            except NewTypesError:
+                self.close()
             except StaleTableError as stale:
                 self._renew(stale, refreshed)
             except TransientError:
@@ -210,7 +214,7 @@ class Writer:
                     if not _is_final(error):
                         raise
                     self.stopped[source] = pg.explain(error)
-        applier = Applier(connection, sinks, self._limits.insert_from)
+        applier = Applier(connection, sinks, self._limits.insert_from, self._limits.look_every)
         return _Session(connection, applier, Sequences(connection, sinks.values()))
 
     def _close_if_lost(self) -> None:
