@@ -187,6 +187,18 @@ def test_status_tells_where_it_stands_without_the_worker(world: World) -> None:
     assert (stream["waiting"], stream["lag_seconds"]) == (0, 0)
 
 
+def test_status_says_on_one_line_what_the_role_may_not_read(world: World) -> None:
+    world.catch_up()
+    with psycopg.connect(world.dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {world.database}_poor LOGIN".encode())
+        connection.execute(f"GRANT USAGE ON SCHEMA seqguard_sync TO {world.database}_poor".encode())
+    world.conninfo = world.dsn.replace("user=postgres", f"user={world.database}_poor")
+    world.write_mapping()
+    done = status(world)
+    assert done.returncode == 2
+    assert re.fullmatch(r".*the target: permission denied for table \w+\n", done.stderr)
+
+
 def test_status_exits_with_1_before_the_first_commit_and_where_letters_are_dead(world: World) -> None:
     assert status(world).returncode == 1
     with psycopg.connect(world.dsn, autocommit=True) as connection:
