@@ -187,6 +187,11 @@ def test_status_tells_where_it_stands_without_the_worker(world: World) -> None:
     assert (stream["waiting"], stream["lag_seconds"]) == (0, 0)
 
 
+def test_status_names_the_place_in_the_binlog_first(world: World) -> None:
+    world.catch_up()
+    assert re.search(r"^binlog +file=\S+ pos=\d+ gtid=\S+ server_id=\d+ ", status(world).stdout, re.MULTILINE)
+
+
 def test_status_says_on_one_line_what_the_role_may_not_read(world: World) -> None:
     world.catch_up()
     with psycopg.connect(world.dsn, autocommit=True) as connection:
