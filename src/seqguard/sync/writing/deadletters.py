@@ -115,8 +115,6 @@ def _letter(
     stream: str,
     offset: Any,
     at: Any,
-    created: Any,
-    attempts: int,
 ) -> Letter:
     change = change_of(source, before, after, stream, offset, at)
-    return Letter(change, key, old_key, state, sqlstate, error, detail, number, created, attempts)
+    return Letter(change, key, old_key, state, sqlstate, error, detail, number)
