@@ -106,6 +106,19 @@ def test_a_value_fits_once_the_type_of_its_column_was_changed(
     assert [key for _, key, _, _ in letters(target)] == ["[1]"]
 
 
+def test_a_row_is_deleted_whose_key_fits_only_the_type_that_the_column_has_now(
+    target: Connection, dsn: str
+) -> None:
+    target.execute("CREATE TABLE things (id integer PRIMARY KEY)")
+    first, second = (Writer(dsn, "s", [mapping("things", "id")], Limits(look_every=0)) for _ in range(2))
+    with closing(first), closing(second):
+        first.apply(batch(change("things", None, {"id": 1})))
+        target.execute("ALTER TABLE things ALTER id TYPE bigint")
+        second.apply(batch(change("things", None, {"id": 2**40}, "partition 2")))
+        first.apply(batch(gone("things", 2**40)))
+    assert rows(target, "SELECT id FROM things") == [(1,)]
+
+
 def test_a_parent_with_children_waits_to_be_deleted(target: Connection, writer: Writer) -> None:
     writer.apply(batch(user(1), post(1, 1)))
     writer.apply(batch(gone("users", 1)))

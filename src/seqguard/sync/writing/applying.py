@@ -222,16 +222,20 @@ class Applier:
     ) -> tuple[Sequence[Step], Sequence[Operation]]:
         """The operations of a part, without the steps whose values do not fit: those become letters."""
         if ready and part is ready.steps and not self._ordered:
-            return part, ready.operations
+            return part, self._looked_at(ready.operations)
         while True:
             try:
-                return part, self._operations(part, self._ordered)
+                return part, self._looked_at(self._operations(part, self._ordered))
             except _BadStepsError as bad:
                 self._look_again({step.table.source for step, _ in bad.found})
                 for step, error in bad.found:
                     pending.add(step.change, "dead", error.sqlstate, str(error), _UNFIT)
                 gone = {id(step.change) for step, _ in bad.found}
                 part = [step for step in part if id(step.change) not in gone]
+
+    def _looked_at(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        self._look_again({one.sink.mapping.source for one in operations if one.passes_over})
+        return operations
 
     def _look_again(self, sources: Iterable[str]) -> None:
         for source in sources:
@@ -321,7 +325,10 @@ def _delete(sink: Sink, steps: Sequence[Delete]) -> Operation:
     """A key that cannot be in the target is not there."""
     found = [(step, line) for step in steps if (line := sink.encode_key(step.key))]
     lines = [line for _, line in found]
-    return Operation("delete", sink, lambda: sink.delete(lines), [step for step, _ in found])
+    passes_over = len(found) < len(steps)
+    return Operation(
+        "delete", sink, lambda: sink.delete(lines), [step for step, _ in found], passes_over=passes_over
+    )
 
 
 def _rekey(sink: Sink, step: Rekey) -> Operation:
@@ -332,7 +339,7 @@ def _rekey(sink: Sink, step: Rekey) -> Operation:
         raise _BadStepsError([(step, error)]) from None
     old = sink.encode_key(step.old_key)
     if old is None:
-        return Operation("upsert", sink, lambda: sink.upsert(lines), [step])
+        return Operation("upsert", sink, lambda: sink.upsert(lines), [step], passes_over=True)
     return Operation("upsert", sink, lambda: sink.rekey([old], lines), [step])
 
 
