@@ -69,6 +69,8 @@ class Silent:
 
     def started(self) -> None: ...
 
+    def took(self, batch: Batch) -> None: ...
+
     def applied(self, batch: Batch, applied: Any, seconds: float) -> None:  # noqa: ARG002
         self.changes += len(batch.changes)
 
@@ -76,8 +78,10 @@ class Silent:
 
     def looked(self, lag: int | None, *, idle: bool) -> None: ...
 
-    def failed(self, error: Exception, wait: float) -> None:  # noqa: ARG002
+    def failed(self, error: Exception, wait: float, lag: int | None) -> None:  # noqa: ARG002
         self.failures += 1
+
+    def recovered(self) -> None: ...
 
 
 class Member:

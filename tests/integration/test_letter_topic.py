@@ -13,14 +13,19 @@ import confluent_kafka
 import pytest
 from broker import Broker, running
 from conftest import one
+from platforms import until
 from writing import POSTS, TABLES, USERS, batch, dsn, empty, post, user
 
+from seqguard.errors import SeqguardError
 from seqguard.sync.kafka.producing import Topic
+from seqguard.sync.mapping.config import Config, KafkaSource
+from seqguard.sync.running.backlog import open_backlog
 from seqguard.sync.running.publishing import Publisher, message
 from seqguard.sync.writing.writer import Limits, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from conftest import Connection
 
@@ -62,10 +67,10 @@ def told(broker: Broker, topic: str) -> list[dict[str, Any]]:
     """Everything in the topic."""
     settings = {"bootstrap.servers": broker.servers, "group.id": "g", "enable.partition.eof": True}
     found: list[dict[str, Any]] = []
-    until = time.monotonic() + SECONDS
+    deadline = time.monotonic() + SECONDS
     with closing(confluent_kafka.Consumer(settings, logger=logging.getLogger("tests.broker"))) as consumer:
         consumer.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
-        while time.monotonic() < until:
+        while time.monotonic() < deadline:
             got = consumer.poll(1)
             if got is not None and got.error():
                 return found
@@ -124,6 +129,41 @@ def test_brokers_that_are_away_are_told_when_they_are_back(
     assert one(target, "SELECT count(published) FROM seqguard_sync.dead_letters") == 0
     publish(dsn, broker.servers, topic)
     assert len(told(broker, topic)) == 1
+
+
+class Faulty(Topic):
+    """A topic that fails once, as nobody foresaw."""
+
+    _failed = False
+
+    def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        if not self._failed:
+            self._failed = True
+            raise ValueError("unforeseen")
+        super().send(messages)
+
+
+@pytest.mark.usefixtures("target")
+def test_what_nobody_foresaw_is_told_and_letters_are_sent_no_less(dsn: str, broker: Broker, topic: str) -> None:
+    problems: list[str] = []
+    publisher = Publisher(dsn, "s", Faulty(broker.servers, topic, None), problems.append)
+    until(lambda: problems, "it fails")
+    publisher.close()
+    assert problems == ["ValueError: unforeseen"]
+    assert len(told(broker, topic)) == 1
+
+
+def test_a_property_that_librdkafka_does_not_take_is_named_on_one_line(tmp_path: Path) -> None:
+    properties = tmp_path / "kafka.properties"
+    properties.write_text("sasl.mechanizm=PLAIN\n")
+    with pytest.raises(SeqguardError, match=r'^Kafka: No such configuration property: "sasl.mechanizm"$'):
+        Topic("127.0.0.1:1", "letters", str(properties))
+    source = KafkaSource("127.0.0.1:1", "g", "x.", str(properties), None)
+    with (
+        pytest.raises(SeqguardError, match="mechanizm"),
+        open_backlog(Config("sync.toml", "s", source, "dbname=x", ())),
+    ):
+        pass
 
 
 def test_a_row_that_brokers_would_not_take_is_left_out() -> None:

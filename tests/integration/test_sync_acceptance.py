@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from platforms import Worker, World
 
+    from seqguard.demo.server import Server
+
 WITHIN = 5.0
 JUMP = (
     "INSERT INTO revamp_users (id, user_name, email_address, display_name, source)"
@@ -114,6 +116,36 @@ def test_prometheus_reads_what_was_done(world: World) -> None:
     ] == [0] * 3
 
 
+def metrics(port: int) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        text = answer.read().decode()
+    return {
+        name: float(value) for name, value in re.findall(r"^seqguard_sync_(\w+)\S* (\S+)$", text, re.MULTILINE)
+    }
+
+
+def test_metrics_tell_that_the_target_takes_nothing(world: World, stoppable_postgres: Server) -> None:
+    port = free_port()
+    shut = f"ALTER DATABASE {world.database} ALLOW_CONNECTIONS"
+    with (
+        world.running("--metrics-port", str(port)) as worker,
+        psycopg.connect(stoppable_postgres.conninfo(), autocommit=True) as admin,
+    ):
+        until(lambda: "caught up" in worker.logged(), "the service has caught up")
+        assert metrics(port)["failing"] == 0
+        admin.execute(f"{shut} false".encode())
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [world.database]
+        )
+        world.change(JUMP)
+        until(lambda: metrics(port)["failing"] and metrics(port)["lag_seconds"], "failing, and behind", 60)
+        world.change("UPDATE revamp_users SET display_name = 'later' WHERE id = 100")
+        until(lambda: metrics(port)["backlog"], "more waits at the source", 60)
+        admin.execute(f"{shut} true".encode())
+        until(lambda: not metrics(port)["failing"], "the target takes changes again", 60)
+        until(lambda: not metrics(port)["lag_seconds"] and not metrics(port)["backlog"], "caught up", 60)
+
+
 def test_after_a_start_the_metrics_tell_the_last_commit_and_the_letters_that_there_are(world: World) -> None:
     world.catch_up()
     with psycopg.connect(world.dsn, autocommit=True) as connection:
@@ -153,6 +185,23 @@ def test_status_tells_where_it_stands_without_the_worker(world: World) -> None:
     world.catch_up()
     (stream,) = json.loads(status(world, "--format", "json").stdout)["streams"]
     assert (stream["waiting"], stream["lag_seconds"]) == (0, 0)
+
+
+def test_status_names_the_place_in_the_binlog_first(world: World) -> None:
+    world.catch_up()
+    assert re.search(r"^binlog +file=\S+ pos=\d+ gtid=\S+ server_id=\d+ ", status(world).stdout, re.MULTILINE)
+
+
+def test_status_says_on_one_line_what_the_role_may_not_read(world: World) -> None:
+    world.catch_up()
+    with psycopg.connect(world.dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {world.database}_poor LOGIN".encode())
+        connection.execute(f"GRANT USAGE ON SCHEMA seqguard_sync TO {world.database}_poor".encode())
+    world.conninfo = world.dsn.replace("user=postgres", f"user={world.database}_poor")
+    world.write_mapping()
+    done = status(world)
+    assert done.returncode == 2
+    assert re.fullmatch(r".*the target: permission denied for table \w+\n", done.stderr)
 
 
 def test_status_exits_with_1_before_the_first_commit_and_where_letters_are_dead(world: World) -> None:

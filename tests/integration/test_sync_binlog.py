@@ -345,9 +345,22 @@ def read_all(reading: Reading, stored: dict[str, Offset]) -> list[Change]:
 
 
 def poll_long(source: BinlogSource) -> None:
-    source.start(lambda _: None)
-    for _ in range(100):
+    for _ in range(600):
         source.poll(10, 0.1)
+
+
+def test_who_loses_the_binlog_to_a_reader_of_the_same_server_id_is_told_so(
+    mariadb: MariaDB, database: str, execute: Execute
+) -> None:
+    execute(TABLE)
+    first, second = (Reading(mariadb, database, [mapping("t", "v")], replica_id=4711) for _ in range(2))
+    first.read()
+    with closing(first.source()) as source:
+        source.start(lambda stream: first.offset if stream == "binlog" else None)
+        until(lambda: "binlog" in source.poll(10, 0.1).positions, "it reads")
+        second.read()
+        with pytest.raises(TransientError, match="the same server_id"):
+            poll_long(source)
 
 
 def test_an_account_that_may_not_read_the_binlog_is_no_reason_to_try_again(
@@ -359,6 +372,7 @@ def test_an_account_that_may_not_read_the_binlog_is_no_reason_to_try_again(
     run(mariadb, None, f"CREATE USER {database}_poor", f"GRANT BINLOG MONITOR ON *.* TO {database}_poor",
         f"GRANT SELECT ON {database}.* TO {database}_poor")  # fmt: skip
     source = BinlogSource([mapping("t", "v")], database=database, replica_id=4001, option_file=str(options))
+    source.start(lambda _: None)
     with closing(source), pytest.raises(SeqguardError, match="REPLICATION SLAVE") as refused:
         poll_long(source)
     run(mariadb, None, f"DROP USER {database}_poor")

@@ -12,6 +12,7 @@ from writing import STREAM, USERS, batch, change, dsn, target, user
 
 from seqguard.errors import SeqguardError
 from seqguard.sync.event import Batch
+from seqguard.sync.failure import TransientError
 from seqguard.sync.running.worker import Limits, Worker
 from seqguard.sync.writing.writer import Writer
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from conftest import Connection
 
     from seqguard.sync.event import Offset
-    from seqguard.sync.failure import TransientError
     from seqguard.sync.source import Stored
     from seqguard.sync.writing.writer import Applied
 
@@ -56,14 +56,32 @@ class Listed:
     def close(self) -> None: ...
 
 
+class Evicted(Listed):
+    """A source that brings nothing, and then fails; the next time it has begun anew."""
+
+    _read = False
+
+    def poll(self, limit: int, seconds: float) -> Batch:  # noqa: ARG002
+        self._read = not self._read
+        if self._read:
+            return Batch()
+        raise TransientError("another reader came")
+
+    def lag(self) -> int | None:
+        return None
+
+
 class Told:
     """A watch that calls something after the first batch."""
 
     def __init__(self, after_first: Callable[[], object] = bool) -> None:
         self._after_first: Callable[[], object] | None = after_first
         self.failures = 0
+        self.waits: list[float] = []
 
     def started(self) -> None: ...
+
+    def took(self, batch: Batch) -> None: ...
 
     def applied(self, batch: Batch, applied: Applied, seconds: float) -> None:  # noqa: ARG002
         if self._after_first:
@@ -74,8 +92,11 @@ class Told:
 
     def looked(self, lag: int | None, *, idle: bool) -> None: ...
 
-    def failed(self, error: TransientError, wait: float) -> None:  # noqa: ARG002
+    def failed(self, error: TransientError, wait: float, lag: int | None) -> None:  # noqa: ARG002
         self.failures += 1
+        self.waits.append(wait)
+
+    def recovered(self) -> None: ...
 
 
 def users(version: str) -> Batch:
@@ -124,3 +145,24 @@ def test_a_batch_that_was_prepared_is_left_for_the_next_start_when_the_worker_st
     assert names(target) == [("a", SIZE)]
     stored = one(target, 'SELECT "offset" FROM seqguard_sync.positions')
     assert stored == batches[0].positions[STREAM]
+
+
+class Tired(Told):
+    """A watch that stops the worker at the fifth failure."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def failed(self, error: TransientError, wait: float, lag: int | None) -> None:
+        super().failed(error, wait, lag)
+        if self.failures == 5:
+            self._stop.set()
+
+
+@pytest.mark.usefixtures("target")
+def test_reading_nothing_for_a_moment_between_failures_does_not_shorten_the_waits(dsn: str) -> None:
+    stop = threading.Event()
+    watch = Tired(stop)
+    work(dsn, Evicted([]), watch, stop)
+    assert watch.waits[4] >= 0.8, "half of 0.1 s, doubled four times, at the least"

@@ -85,6 +85,40 @@ def test_the_state_before_a_change_that_fails_is_applied(target: Connection, wri
     assert letters(target) == [("users", "[1]", "dead", "22021")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "change_type"),
+    [
+        ("integer", 2**40, "ALTER TABLE things ALTER v TYPE bigint"),
+        ("varchar(5)", "longer than five", "ALTER TABLE things ALTER v TYPE text"),
+        ("mood", "curious", "ALTER TYPE mood ADD VALUE 'curious'"),
+    ],
+)
+def test_a_value_fits_once_the_type_of_its_column_was_changed(
+    target: Connection, dsn: str, kind: str, value: Value, change_type: str
+) -> None:
+    target.execute("CREATE TYPE mood AS ENUM ('happy')")
+    target.execute(f"CREATE TABLE things (id integer PRIMARY KEY, v {kind})".encode())
+    with closing(Writer(dsn, "s", [mapping("things", "id", "v")], Limits(look_every=0))) as writer:
+        writer.apply(batch(change("things", None, {"id": 1, "v": value})))
+        target.execute(change_type.encode())
+        writer.apply(batch(change("things", None, {"id": 2, "v": value})))
+    assert rows(target, "SELECT id FROM things") == [(2,)]
+    assert [key for _, key, _, _ in letters(target)] == ["[1]"]
+
+
+def test_a_row_is_deleted_whose_key_fits_only_the_type_that_the_column_has_now(
+    target: Connection, dsn: str
+) -> None:
+    target.execute("CREATE TABLE things (id integer PRIMARY KEY)")
+    first, second = (Writer(dsn, "s", [mapping("things", "id")], Limits(look_every=0)) for _ in range(2))
+    with closing(first), closing(second):
+        first.apply(batch(change("things", None, {"id": 1})))
+        target.execute("ALTER TABLE things ALTER id TYPE bigint")
+        second.apply(batch(change("things", None, {"id": 2**40}, "partition 2")))
+        first.apply(batch(gone("things", 2**40)))
+    assert rows(target, "SELECT id FROM things") == [(1,)]
+
+
 def test_a_parent_with_children_waits_to_be_deleted(target: Connection, writer: Writer) -> None:
     writer.apply(batch(user(1), post(1, 1)))
     writer.apply(batch(gone("users", 1)))
@@ -104,14 +138,32 @@ def test_a_child_that_has_waited_for_long_is_dead(target: Connection, writer: Wr
     assert rows(target, "SELECT state, attempts FROM seqguard_sync.dead_letters") == [("dead", 2)]
 
 
-def test_no_more_than_a_limit_wait(target: Connection, dsn: str) -> None:
-    writer = Writer(dsn, "s", [USERS, POSTS], Limits(most_waiting=3))
-    writer.apply(batch(*[post(n, 1) for n in range(5)]))
-    writer.close()
-    assert rows(target, "SELECT state, count(*) FROM seqguard_sync.dead_letters GROUP BY 1 ORDER BY 1") == [
-        ("dead", 2),
-        ("waiting", 3),
+LATER = "now() + interval '1 hour'"
+
+
+def test_a_child_waits_however_many_wait_already(target: Connection, writer: Writer) -> None:
+    writer.apply(batch(post(1, 1)))
+    columns = "sync, source, key, state, sqlstate, error, detail, stream"
+    target.execute(
+        f'INSERT INTO seqguard_sync.dead_letters ({columns}, "offset", next_try) SELECT {columns.replace("key", "n")},'
+        f' "offset", {LATER} FROM seqguard_sync.dead_letters, generate_series(2, 100000) AS n'.encode()
+    )
+    writer.apply(batch(post(0, 1)))
+    assert rows(target, "SELECT state, count(*) FROM seqguard_sync.dead_letters GROUP BY 1") == [
+        ("waiting", 100_001)
     ]
+
+
+def test_thousands_of_children_follow_their_parents(target: Connection, writer: Writer) -> None:
+    count = 12_000
+    writer.apply(batch(*[post(n, n) for n in range(count)]))
+    target.execute(f"UPDATE seqguard_sync.dead_letters SET next_try = {LATER}".encode())
+    writer.apply(batch(*[user(n) for n in range(count)]))
+    make_due(target)
+    deadline = time.monotonic() + 60
+    while letters(target) and time.monotonic() < deadline:
+        writer.apply(Batch())
+    assert one(target, "SELECT count(*) FROM posts") == count
 
 
 def test_children_without_parents_are_found_all_at_once(target: Connection, writer: Writer) -> None:

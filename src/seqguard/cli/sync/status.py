@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from seqguard.sync.running.status import Status, Stream
 
+_PARTS = ("file", "pos", "event", "row", "gtid", "server_id")
+
 
 @click.command(short_help="How far it has come, and what waits.")
 @click.argument("file", type=click.Path(dir_okay=False))
@@ -64,11 +66,16 @@ def _row(stream: Stream, unit: str) -> tuple[str, ...]:
     if isinstance(snapshot, dict):
         place, unknown = _snapshot(snapshot), "-"
     else:
-        place, unknown = " ".join(f"{part}={value}" for part, value in stream.position.items()), "?"
+        place, unknown = " ".join(f"{part}={stream.position[part]}" for part in _ordered(stream.position)), "?"
     behind = unknown if stream.lag_seconds is None or stream.lost else f"{stream.lag_seconds:.1f} s"
     waiting = unknown if stream.waiting is None else f"{stream.waiting} {unit}"
     rate = "" if stream.per_second is None else f"{stream.per_second:.0f}"
     return stream.stream, place, behind, waiting, str(stream.applied), rate
+
+
+def _ordered(position: Mapping[str, Any]) -> list[str]:
+    """The parts of a position as people read them: where in the binlog, by which names, then whatever else."""
+    return sorted(position, key=lambda part: _PARTS.index(part) if part in _PARTS else len(_PARTS))
 
 
 def _snapshot(done: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 -- Some letters, locked.
 -- Parameters: sync; ids, an array.
 SELECT l.id, l.source, l.key, l.old_key, l.state, l.sqlstate, l.error, l.detail, l.before::text, l.after::text,
-       l.stream, l."offset", l.at, l.created, l.attempts
+       l.stream, l."offset", l.at
 FROM seqguard_sync.dead_letters AS l
 WHERE l.sync = %(sync)s AND l.id = ANY (%(ids)s::int8[])
 ORDER BY l.id

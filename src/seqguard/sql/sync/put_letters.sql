@@ -1,6 +1,6 @@
 -- Store letters: those with an id in their place, the others as new ones. Returns source and state of each.
 --
--- Parameters: sync; patience, for how many seconds a letter waits; most, how many may wait at a time;
+-- Parameters: sync; patience, for how many seconds a letter waits;
 -- arrays ids, sources, keys, old_keys, states, sqlstates, errors, details, befores, afters, streams, offsets, times.
 --
 -- The pause before the next try doubles from half a second to a minute, and varies by a fifth.
@@ -19,21 +19,14 @@ WITH given AS (
     SELECT l.id, l.created, l.attempts
     FROM seqguard_sync.dead_letters AS l
     WHERE l.sync = %(sync)s AND l.id IN (SELECT g.id FROM given AS g)
-), waiting AS (
-    SELECT pg_catalog.count(*) AS count
-    FROM seqguard_sync.dead_letters AS l
-    WHERE l.sync = %(sync)s AND l.state = 'waiting'
-      AND EXISTS (SELECT FROM given AS g WHERE g.state = 'waiting' AND g.id IS NULL)
 ), judged AS (
     SELECT g.*, COALESCE(o.attempts, 0) + 1 AS attempts,
            CASE WHEN g.state <> 'waiting' THEN g.state
                 WHEN o.created < pg_catalog.now() - pg_catalog.make_interval(secs => %(patience)s) THEN 'dead'
-                WHEN g.id IS NULL AND w.count + g.place > %(most)s THEN 'dead'
                 ELSE 'waiting' END AS judged_state,
            pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs =>
                LEAST(60, 0.5 * 2 ^ LEAST(COALESCE(o.attempts, 0), 10)) * (0.8 + 0.4 * pg_catalog.random())) AS next_try
     FROM given AS g
-    CROSS JOIN waiting AS w
     LEFT JOIN old AS o ON o.id = g.id
 ), kept AS (
     UPDATE seqguard_sync.dead_letters AS l

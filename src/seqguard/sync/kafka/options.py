@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seqguard.errors import SeqguardError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _DEFAULTS: Mapping[str, Any] = {
     "partition.assignment.strategy": "cooperative-sticky",
@@ -31,6 +32,17 @@ class Options:
     servers: str
     group: str
     option_file: str | None = None
+
+
+@contextmanager
+def telling_mistakes() -> Iterator[None]:
+    """Turn what librdkafka says of the properties that a client is made with into a SeqguardError."""
+    import confluent_kafka
+
+    try:
+        yield
+    except confluent_kafka.KafkaException as error:
+        raise SeqguardError(f"Kafka: {error.args[0].str()}") from None
 
 
 def is_cooperative(properties: Mapping[str, Any]) -> bool:

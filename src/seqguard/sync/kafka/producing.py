@@ -9,7 +9,7 @@ import confluent_kafka
 from confluent_kafka import KafkaException
 
 from seqguard.sync.failure import TransientError
-from seqguard.sync.kafka.options import producer_properties
+from seqguard.sync.kafka.options import producer_properties, telling_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +25,12 @@ class Topic:
     """A topic that messages are sent to."""
 
     def __init__(self, servers: str, topic: str, option_file: str | None) -> None:
-        """Connects with the first message. Raises SeqguardError when the option file cannot be read."""
+        """Connects with the first message. Raises SeqguardError when the option file cannot be read, or is not what librdkafka takes."""
         limits = {"message.timeout.ms": int(_SECONDS * 1000)}
         self._servers, self._topic = servers, topic
-        self._producer = confluent_kafka.Producer(
-            {**producer_properties(servers, option_file), **limits}, logger=_log
-        )
+        properties = {**producer_properties(servers, option_file), **limits}
+        with telling_mistakes():
+            self._producer = confluent_kafka.Producer(properties, logger=_log)
 
     def send(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Send messages, key and value each; returns when the brokers have them.

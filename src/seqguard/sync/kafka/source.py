@@ -16,7 +16,7 @@ from seqguard.errors import SeqguardError
 from seqguard.sync.event import BadMessage, Batch, Change, Position
 from seqguard.sync.failure import TransientError
 from seqguard.sync.kafka.debezium import Columns, Decoder, MalformedError, Message, lacking
-from seqguard.sync.kafka.options import is_cooperative, properties
+from seqguard.sync.kafka.options import is_cooperative, properties, telling_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,7 +123,7 @@ class KafkaSource:
         """
         self.close()
         self._stored = stored
-        try:
+        with telling_mistakes():
             self._consumer = confluent_kafka.Consumer(
                 {**self._properties, "error_cb": self._on_error}, logger=_log
             )
@@ -133,8 +133,6 @@ class KafkaSource:
                 on_revoke=self._on_revoke,
                 on_lost=self._on_revoke,
             )
-        except KafkaException as error:
-            raise SeqguardError(f"Kafka: {error.args[0].str()}") from None
         self._reach(REACH_SECONDS)
 
     def poll(self, limit: int, seconds: float) -> Batch:

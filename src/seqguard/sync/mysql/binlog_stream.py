@@ -48,6 +48,8 @@ _HIDING |= dict.fromkeys(range(166, 172), "compressed rows")
 _NEW_COLUMN = "new column ignored"
 _WHAT_TO_DO = "put it in leave_out, or add it to the target and copy the rows again with `seqguard sync run FILE --snapshot`"
 _CANNOT_SEND = 1236
+_EVICTED = "same server_uuid/server_id"
+"""In the text of MariaDB's error 4052 and of one of MySQL's 1236."""
 _DENIED = frozenset({1044, 1045, 1142, 1227})
 
 
@@ -108,6 +110,11 @@ class BinlogStream:
 
     def _failure(self, error: pymysql.err.MySQLError) -> SeqguardError:
         code, text = error.args[0], error.args[-1]
+        if _EVICTED in str(text):
+            return TransientError(
+                "another replica or sync has the same server_id, and the MySQL server lets only one of them read: give"
+                " each its own, the one of sync under [source] in the mapping file"
+            )
         if code == _CANNOT_SEND:
             at = f"{self._place.file}:{self._place.pos}"
             return SeqguardError(

@@ -15,6 +15,9 @@ from seqguard.sync.mapping.config import BinlogSource, KafkaSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from confluent_kafka import Consumer
 
     from seqguard.sync.mapping.config import Config
 
@@ -49,7 +52,10 @@ def unit_of(config: Config) -> str:
 
 @contextmanager
 def open_backlog(config: Config) -> Iterator[Backlog]:
-    """Something to ask the source. One that cannot be reached, or refuses, answers None."""
+    """Something to ask the source. One that cannot be reached, or refuses, answers None.
+
+    Raises SeqguardError for properties that librdkafka does not take.
+    """
     opened = _kafka(config.source) if isinstance(config.source, KafkaSource) else _binlog(config.source)
     with ExitStack() as stack:
         try:
@@ -84,15 +90,21 @@ def _binlog(source: BinlogSource) -> Iterator[Backlog]:
         yield waiting
 
 
-@contextmanager
-def _kafka(source: KafkaSource) -> Iterator[Backlog]:
+def _kafka(source: KafkaSource) -> AbstractContextManager[Backlog]:
     import confluent_kafka
 
-    from seqguard.sync.kafka.options import Options, properties
+    from seqguard.sync.kafka.options import Options, properties, telling_mistakes
 
     options = Options(source.bootstrap_servers, source.group, source.option_file)
-    settings = {**properties(options), **_ONE_FETCH}
-    with closing(confluent_kafka.Consumer(settings, logger=_log)) as consumer:
+    with telling_mistakes():
+        return _ends(confluent_kafka.Consumer({**properties(options), **_ONE_FETCH}, logger=_log))
+
+
+@contextmanager
+def _ends(consumer: Consumer) -> Iterator[Backlog]:
+    import confluent_kafka
+
+    with closing(consumer):
 
         def waiting(stream: str, offset: Offset) -> Waiting:
             topic, _, number = stream.rpartition("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -13,7 +14,6 @@ from seqguard.errors import SeqguardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from prometheus_client import Metric
 
@@ -49,7 +49,8 @@ class Metrics:
         self._dead = self._counter("dead_letters", "Changes put aside as dead letters.", "table")
         self._rows = self._counter("rows", "Rows written in the target, after netting.", "operation")
         self._batches = self._counter("batches", "Batches that were committed in the target.")
-        self._retries = self._counter("retries", "Starts anew after an error that passes.")
+        self._retries = self._counter("retries", "Errors that pass, each of them followed by another try.")
+        self._failing = self._gauge("failing", "1 from such an error until the work goes on, else 0.")
         self._stopped = self._gauge("stopped_tables", "Source tables that are not written any more.")
         self._seconds = Histogram(
             "seqguard_sync_batch_duration_seconds",
@@ -57,10 +58,10 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._lag = self._gauge(
-            "lag_seconds", "Age of the last applied change when it was applied, 0 when idle."
-        )
-        self._backlog = self._gauge("backlog", "What waits at the source.", "unit")
+        self._behind_since: datetime | None = None
+        lag = self._gauge("lag_seconds", "Age of the oldest change that was read and not applied, 0 for none.")
+        lag.set_function(self._lag)
+        self._backlog = self._gauge("backlog", "What waits at the source behind what was read.", "unit")
         self._at = self._gauge("applied_timestamp_seconds", "When the source wrote the last applied change.")
         self._committed = self._gauge("commit_timestamp_seconds", "When the target last committed a batch.")
         self._position = self._gauge(
@@ -102,17 +103,26 @@ class Metrics:
         """Changes of a source table became dead letters."""
         self._dead.labels(table).inc(count)
 
-    def lag(self, seconds: float) -> None:
-        """How far the target is behind."""
-        self._lag.set(seconds)
+    def behind_since(self, at: datetime | None) -> None:
+        """The target lacks what the source wrote from that time on, nothing for None."""
+        self._behind_since = at
+
+    def _lag(self) -> float:
+        since = self._behind_since
+        return max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0
 
     def backlog(self, unit: str, count: int) -> None:
         """How much waits at the source, in events or bytes."""
         self._backlog.labels(unit).set(count)
 
-    def retry(self) -> None:
-        """The worker starts anew."""
+    def failed(self) -> None:
+        """An error that passes: there will be another try."""
         self._retries.inc()
+        self._failing.set(1)
+
+    def recovered(self) -> None:
+        """The work goes on."""
+        self._failing.set(0)
 
     def stopped(self, tables: int) -> None:
         """So many source tables are stopped."""

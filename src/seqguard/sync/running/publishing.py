@@ -53,6 +53,9 @@ class Publisher:
         except (psycopg.Error, SeqguardError) as error:
             self._tell(pg.explain(error))
             return False
+        except Exception as error:  # noqa: BLE001 - else the thread would end, and nobody be told of a letter any more
+            self._tell(f"{type(error).__name__}: {pg.explain(error)}")
+            return False
         return True
 
     def _publish(self, connection: pg.Connection) -> int:

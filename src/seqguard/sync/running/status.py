@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from seqguard.sync.running.backlog import open_backlog, unit_of
 from seqguard.sync.writing.postgres import row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from seqguard.sync.event import Offset
     from seqguard.sync.mapping.config import Config
@@ -73,10 +73,10 @@ class _Progress:
 def status(config: Config, seconds: float) -> Status:
     """Look; and look again after so many seconds for the rate. Writes nothing.
 
-    Raises SeqguardError when the target cannot be reached. The source need not be: then what waits is not known.
+    Raises SeqguardError when the target cannot be read. The source need not be: then what waits is not known.
     """
-    with closing(pg.connect(config.conninfo)) as connection:
-        if not row(connection, pg.template("sync/sync_version"))[0]:
+    with _target(config) as connection:
+        if not _is_installed(connection):
             return Status(config.name, unit_of(config), (), {})
         began, before = time.monotonic(), {one.stream: one.changes for one in _read(connection, config.name)}
         time.sleep(seconds)
@@ -89,22 +89,32 @@ def status(config: Config, seconds: float) -> Status:
 
 
 def counts(config: Config) -> dict[str, dict[str, int]]:
-    """By source table and state its letters. Raises SeqguardError when the target cannot be reached."""
+    """By source table and state its letters. Raises SeqguardError when the target cannot be read."""
+    with _target(config) as connection:
+        return _letters(connection, config.name) if _is_installed(connection) else {}
+
+
+def last_commit(config: Config) -> datetime | None:
+    """When a position was last stored, None for never. Raises SeqguardError when the target cannot be read."""
+    with _target(config) as connection:
+        if not _is_installed(connection):
+            return None
+        return max((one.updated for one in _read(connection, config.name)), default=None)
+
+
+@contextmanager
+def _target(config: Config) -> Iterator[pg.Connection]:
     import psycopg
 
     try:
         with closing(pg.connect(config.conninfo)) as connection:
-            is_there = row(connection, pg.template("sync/sync_version"))[0]
-            return _letters(connection, config.name) if is_there else {}
+            yield connection
     except psycopg.Error as error:
-        raise SeqguardError(pg.explain(error)) from None
+        raise SeqguardError(f"the target: {pg.explain(error)}") from None
 
 
-def last_commit(config: Config) -> datetime | None:
-    """When a position was last stored, None for never. Raises SeqguardError when the target cannot be reached."""
-    with closing(pg.connect(config.conninfo)) as connection:
-        is_there = row(connection, pg.template("sync/sync_version"))[0]
-        return max((one.updated for one in _read(connection, config.name)), default=None) if is_there else None
+def _is_installed(connection: pg.Connection) -> bool:
+    return bool(row(connection, pg.template("sync/sync_version"))[0])
 
 
 def _stream(one: _Progress, rate: float | None, waiting: Waiting) -> Stream:

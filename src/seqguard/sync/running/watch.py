@@ -49,6 +49,12 @@ class Reporter:
         self._logger.info("reading")
         self._is_idle = False
 
+    def took(self, batch: Batch) -> None:
+        """A batch is at hand, to be applied."""
+        if batch.changes:
+            times = (change.at for change in batch.changes if change.at)
+            self._metrics.behind_since(min(times, default=datetime.now(UTC)))
+
     def applied(self, batch: Batch, applied: Applied, seconds: float) -> None:
         """A batch was committed."""
         self._count(batch, applied, seconds)
@@ -85,14 +91,16 @@ class Reporter:
 
     def looked(self, lag: int | None, *, idle: bool) -> None:
         """The source says how much waits there."""
-        seconds = 0.0 if idle or self._at is None else (datetime.now(UTC) - self._at).total_seconds()
-        self._metrics.lag(max(0.0, seconds))
-        if lag is not None:
-            self._metrics.backlog(self._unit, lag)
+        self._metrics.behind_since(None if idle or lag == 0 else self._at)
+        self._count_backlog(lag)
         caught_up = idle and lag == 0
         if time.monotonic() - self._told >= EVERY or (caught_up and not self._is_idle):
             self._tell(lag, caught_up=caught_up)
         self._is_idle = caught_up
+
+    def _count_backlog(self, lag: int | None) -> None:
+        if lag is not None:
+            self._metrics.backlog(self._unit, lag)
 
     def _tell(self, lag: int | None, *, caught_up: bool) -> None:
         now = time.monotonic()
@@ -112,8 +120,13 @@ class Reporter:
         """Take the bar away. May be called twice."""
         self._bar.close()
 
-    def failed(self, error: TransientError, wait: float) -> None:
+    def failed(self, error: TransientError, wait: float, lag: int | None) -> None:
         """Something failed for a moment; the next try is in so many seconds."""
         self.close()
-        self._metrics.retry()
+        self._metrics.failed()
+        self._count_backlog(lag)
         self._logger.warning("trying again", error=str(error), seconds=round(wait, 1))
+
+    def recovered(self) -> None:
+        """Whatever failed before, the work goes on."""
+        self._metrics.recovered()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS, LAST_POLL_SECONDS = 1.0, 0.2
 """How long a poll may wait for changes, no longer than a stop may take; and where none may be left to come."""
+_WELL_AFTER = 10.0
+"""Seconds of reading in peace after which a failure is over, though no change came."""
 _PATIENCE = 60.0
 """Seconds of waiting for the target with the source left open. A Kafka consumer that is not asked for longer is put out."""
 _AHEAD_FROM = 500
@@ -41,6 +43,9 @@ class Watch(Protocol):
     def started(self) -> None:
         """Reading begins, or begins anew."""
 
+    def took(self, batch: Batch) -> None:
+        """A batch is at hand, to be applied."""
+
     def applied(self, batch: Batch, applied: Applied, seconds: float) -> None:
         """A batch was committed."""
 
@@ -50,8 +55,11 @@ class Watch(Protocol):
     def looked(self, lag: int | None, *, idle: bool) -> None:
         """The source says how much waits there."""
 
-    def failed(self, error: TransientError, wait: float) -> None:
-        """Something failed for a moment; the next try is in so many seconds."""
+    def failed(self, error: TransientError, wait: float, lag: int | None) -> None:
+        """Something failed for a moment; the next try is in so many seconds. lag as in looked(), if it is known."""
+
+    def recovered(self) -> None:
+        """Whatever failed before, the work goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class Worker:
     stop: threading.Event
     limits: Limits = Limits()
     _failures: int = field(default=0, init=False)
+    _well_since: float = field(default=0.0, init=False)
     _next: tuple[Batch, Future[Prepared]] | None = field(default=None, init=False)
     _ended: SeqguardError | None = field(default=None, init=False)
 
@@ -91,8 +100,15 @@ class Worker:
     def _pause(self, error: TransientError) -> None:
         wait = backoff(self._failures)
         self._failures += 1
-        self.watch.failed(error, wait)
+        self.watch.failed(error, wait, self._lag())
         self.stop.wait(wait)
+        self._well_since = time.monotonic()
+
+    def _lag(self) -> int | None:
+        try:
+            return self.source.lag()
+        except SeqguardError:
+            return None
 
     def _session(self) -> bool:
         """From the stored position until the stop, an error, or, when asked for, the end."""
@@ -100,6 +116,7 @@ class Worker:
         helper = ThreadPoolExecutor(1, thread_name_prefix="seqguard-prepare")
         with closing(self.writer), closing(self.source), helper:
             self.source.start(self.writer.stored)
+            self._well_since = time.monotonic()
             self.watch.started()
             while not self.stop.is_set():
                 if self._turn(helper) and self.limits.until_caught_up:
@@ -112,9 +129,12 @@ class Worker:
         if self.source.may_run_ahead and len(batch.changes) >= _AHEAD_FROM:
             self._look_ahead(helper)
         began = time.monotonic()
+        self.watch.took(batch)
         applied = self._apply(batch, prepared)
         self.source.committed(batch.positions)
-        self._failures = 0
+        if batch.changes or time.monotonic() - self._well_since >= _WELL_AFTER:
+            self._failures = 0
+            self.watch.recovered()
         self.watch.applied(batch, applied, time.monotonic() - began)
         self.watch.stopped(self.writer.stopped)
         lag = self.source.lag()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -39,6 +40,10 @@ class StaleTableError(Exception):
         self.source = source
 
 
+class NewTypesError(Exception):
+    """A column has another type than when its table was read, or an enum another label: values may fit now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """Steps, and all that can be done of them without the target."""
@@ -65,10 +70,16 @@ class _Failure:
 class Applier:
     """Applies steps to the tables of one connection."""
 
-    def __init__(self, connection: pg.Connection, sinks: Mapping[str, Sink], insert_from: int) -> None:
-        """So many new rows of a table, or more, are tried as a COPY into the table itself."""
+    def __init__(
+        self, connection: pg.Connection, sinks: Mapping[str, Sink], insert_from: int, look_every: float
+    ) -> None:
+        """So many new rows of a table, or more, are tried as a COPY into the table itself.
+
+        When values do not fit, types are looked at again, once in so many seconds.
+        """
         self._connection = connection
-        self._insert_from = insert_from
+        self._insert_from, self._look_every = insert_from, look_every
+        self._looked = dict.fromkeys(sinks, time.monotonic())
         order = parents_first({sink.target.oid: sink.target.references for sink in sinks.values()})
         self._sinks = dict(sorted(sinks.items(), key=lambda item: order.index(item[1].target.oid)))
         self._ordered: dict[str, Container[str]] = {}
@@ -98,7 +109,8 @@ class Applier:
         A part that fails is split in the order of its changes, so that each part leads from one state
         of the source to another. A table whose rows hand unique values to one another is written in the order of
         its changes, the others not. What then waits for another row is tried once more: it may have come.
-        Raises StaleTableError where a whole table is not as it was, psycopg.Error for what may pass.
+        Raises StaleTableError where a whole table is not as it was, NewTypesError where values may fit when the tables
+        are read again, psycopg.Error for what may pass.
         """
         self._ordered = {}
         for sink in self._sinks.values():
@@ -210,15 +222,27 @@ class Applier:
     ) -> tuple[Sequence[Step], Sequence[Operation]]:
         """The operations of a part, without the steps whose values do not fit: those become letters."""
         if ready and part is ready.steps and not self._ordered:
-            return part, ready.operations
+            return part, self._looked_at(ready.operations)
         while True:
             try:
-                return part, self._operations(part, self._ordered)
+                return part, self._looked_at(self._operations(part, self._ordered))
             except _BadStepsError as bad:
+                self._look_again({step.table.source for step, _ in bad.found})
                 for step, error in bad.found:
                     pending.add(step.change, "dead", error.sqlstate, str(error), _UNFIT)
                 gone = {id(step.change) for step, _ in bad.found}
                 part = [step for step in part if id(step.change) not in gone]
+
+    def _looked_at(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        self._look_again({one.sink.mapping.source for one in operations if one.passes_over})
+        return operations
+
+    def _look_again(self, sources: Iterable[str]) -> None:
+        for source in sources:
+            if time.monotonic() - self._looked[source] >= self._look_every:
+                self._looked[source] = time.monotonic()
+                if self._sinks[source].has_new_types():
+                    raise NewTypesError
 
     def _operations(self, part: Sequence[Step], ordered: Mapping[str, Container[str]]) -> list[Operation]:
         found = segments(part, self._parents, ordered)
@@ -301,7 +325,10 @@ def _delete(sink: Sink, steps: Sequence[Delete]) -> Operation:
     """A key that cannot be in the target is not there."""
     found = [(step, line) for step in steps if (line := sink.encode_key(step.key))]
     lines = [line for _, line in found]
-    return Operation("delete", sink, lambda: sink.delete(lines), [step for step, _ in found])
+    passes_over = len(found) < len(steps)
+    return Operation(
+        "delete", sink, lambda: sink.delete(lines), [step for step, _ in found], passes_over=passes_over
+    )
 
 
 def _rekey(sink: Sink, step: Rekey) -> Operation:
@@ -312,7 +339,7 @@ def _rekey(sink: Sink, step: Rekey) -> Operation:
         raise _BadStepsError([(step, error)]) from None
     old = sink.encode_key(step.old_key)
     if old is None:
-        return Operation("upsert", sink, lambda: sink.upsert(lines), [step])
+        return Operation("upsert", sink, lambda: sink.upsert(lines), [step], passes_over=True)
     return Operation("upsert", sink, lambda: sink.rekey([old], lines), [step])
 
 

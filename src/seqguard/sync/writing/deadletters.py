@@ -62,14 +62,14 @@ class DeadLetters:
         return connection.execute(query, {"sync": self._sync, "ids": list(ids)}).rowcount
 
     def put(
-        self, connection: pg.Connection, letters: Sequence[Letter], patience: float, most: int
+        self, connection: pg.Connection, letters: Sequence[Letter], patience: float
     ) -> dict[str, dict[str, int]]:
         """Store letters, those that have an id in their place; returns how many by state and source table.
 
-        A letter waits no longer than `patience` seconds, and no more than `most` wait at a time.
+        A letter that was tried in vain after `patience` seconds is dead.
         """
         query = pg.template("sync/put_letters")
-        parameters = {"sync": self._sync, "patience": patience, "most": most, **_columns(letters)}
+        parameters = {"sync": self._sync, "patience": patience, **_columns(letters)}
         counts: dict[str, dict[str, int]] = {}
         for source, state in connection.execute(query, parameters):
             by_source = counts.setdefault(state, {})
@@ -115,8 +115,6 @@ def _letter(
     stream: str,
     offset: Any,
     at: Any,
-    created: Any,
-    attempts: int,
 ) -> Letter:
     change = change_of(source, before, after, stream, offset, at)
-    return Letter(change, key, old_key, state, sqlstate, error, detail, number, created, attempts)
+    return Letter(change, key, old_key, state, sqlstate, error, detail, number)

@@ -60,8 +60,6 @@ class Letter:
     error: str
     detail: str
     id: int | None = None
-    created: datetime | None = None
-    attempts: int = 0
 
 
 def row_text(row: Row | None) -> str | None:

@@ -35,9 +35,6 @@ class Pending:
         self._untouched: set[int | None] = set()
         self._paid: set[int | None] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._letters)
-
     @property
     def letters(self) -> list[Letter]:
         """Every letter that there is at the end."""

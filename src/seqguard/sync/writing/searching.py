@@ -25,6 +25,7 @@ class Operation:
     """One thing to do with one table, and the steps that it does, in the order of its lines. lines: of an upsert.
 
     rounds: whether it is one of those that do a table's steps in their order.
+    passes_over: whether it leaves out keys that do not fit the table, for no row can have them.
     """
 
     kind: Literal["upsert", "delete"]
@@ -33,6 +34,7 @@ class Operation:
     steps: Sequence[Step]
     lines: Lines | None = None
     rounds: bool = False
+    passes_over: bool = False
 
 
 def failing(connection: pg.Connection, operations: Sequence[Operation], failed: Operation) -> Sequence[Step]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seqguard import pg
 from seqguard.errors import SeqguardError
 from seqguard.sync.failure import BadValueError
-from seqguard.sync.target.catalog import read_target
+from seqguard.sync.target.catalog import NoSuchTargetError, read_target
 from seqguard.sync.target.columns import column_encoder
 from seqguard.sync.target.values import encoder
 from seqguard.sync.writing import statements
@@ -70,6 +70,14 @@ class Sink:
     def columns(self) -> Sequence[str]:
         """The columns that are written."""
         return self._shape.columns
+
+    def has_new_types(self) -> bool:
+        """Whether the table's columns are not as they were read."""
+        try:
+            now = read_target(self._connection, self.target.schema, self.target.name)
+        except NoSuchTargetError:
+            return True
+        return now.columns != self.target.columns
 
     def begin(self) -> None:
         """A transaction has begun: the temporary tables are empty."""

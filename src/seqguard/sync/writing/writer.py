@@ -14,7 +14,7 @@ from seqguard.errors import SeqguardError
 from seqguard.sync.event import Batch
 from seqguard.sync.failure import BadValueError, TransientError
 from seqguard.sync.mapping.translating import translate
-from seqguard.sync.writing.applying import Applier, StaleTableError
+from seqguard.sync.writing.applying import Applier, NewTypesError, StaleTableError
 from seqguard.sync.writing.deadletters import DeadLetters
 from seqguard.sync.writing.letters import is_message, of_message
 from seqguard.sync.writing.pending import Pending, keys_of
@@ -37,23 +37,27 @@ T = TypeVar("T")
 
 _STOPPED = "the table is stopped: put right what the error says, start again, and retry these letters"
 _UNFIT = "the value does not go into the target: change the mapping or the row at the source"
-_MOST_AT_ONCE = 1_000
+_MOST_AT_ONCE = 5_000
+"""Letters that are tried again in one transaction: any number may wait, and only these are in memory."""
+_AT_A_STRETCH = 1.0
+"""Seconds that letters are tried again for, as long as some of them can be applied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long a writer waits.
 
-    lock_timeout: for a lock, in milliseconds. patience: for the row that a change references, in seconds.
-    most_waiting: how many changes may wait so. retry_every: seconds between looks for those to try again.
+    lock_timeout: for a lock, in milliseconds. patience: for the row that a change references, in seconds: any
+    number of changes may wait so. retry_every: seconds between looks for those to try again.
     insert_from: so many new rows of a table in one batch are first tried as a COPY into the table itself.
+    look_every: seconds between looks at a table's types while values do not fit.
     """
 
     lock_timeout: int = 10_000
     patience: float = 600.0
-    most_waiting: int = 100_000
     retry_every: float = 0.5
     insert_from: int = 500
+    look_every: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,8 @@ class Writer:
             try:
                 with telling_transient():
                     return attempt()
+            except NewTypesError:
+                self.close()
             except StaleTableError as stale:
                 self._renew(stale, refreshed)
             except TransientError:
@@ -208,7 +214,7 @@ class Writer:
                     if not _is_final(error):
                         raise
                     self.stopped[source] = pg.explain(error)
-        applier = Applier(connection, sinks, self._limits.insert_from)
+        applier = Applier(connection, sinks, self._limits.insert_from, self._limits.look_every)
         return _Session(connection, applier, Sequences(connection, sinks.values()))
 
     def _close_if_lost(self) -> None:
@@ -266,17 +272,21 @@ class Writer:
         changed = [*pending.changed, *more]
         if not changed:
             return {}
-        return self._letters.put(connection, changed, self._limits.patience, self._limits.most_waiting)
+        return self._letters.put(connection, changed, self._limits.patience)
 
     def _retried_if_due(self) -> int:
         """Try letters again whose time has come; what fails for a moment now is left for the next time."""
-        if time.monotonic() < self._next_retry:
-            return 0
-        self._next_retry = time.monotonic() + self._limits.retry_every
-        try:
-            return self._attempted(self._retry_due)
-        except TransientError:
-            return 0
+        total, until = 0, time.monotonic() + _AT_A_STRETCH
+        while self._next_retry <= time.monotonic() < until:
+            try:
+                retried = self._attempted(self._retry_due)
+            except TransientError:
+                retried = 0
+            total += retried
+            if not retried:
+                self._next_retry = time.monotonic() + self._limits.retry_every
+                break
+        return total
 
     def _retry_due(self) -> int:
         session = self._open()
