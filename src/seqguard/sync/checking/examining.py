@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqguard import pg
 from seqguard.errors import SeqguardError
@@ -38,10 +38,14 @@ class SourceTables:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """Whether rows go over already: copied holds the source tables that were, None when that is not known."""
+    """Whether rows go over already: copied holds the source tables that were, None when that is not known.
+
+    columns: by source table, what was read of it, and where that went.
+    """
 
     goes_on: bool
     copied: frozenset[str] | None
+    columns: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
     def has(self, table: str) -> bool:
         """Whether rows of a table went over."""
@@ -50,7 +54,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What came out. findings: in the order of the file. mappings: complete, empty when something is wrong."""
+    """What came out. findings: in the order of the file. mappings: complete, empty when there are misfits."""
 
     findings: tuple[Finding, ...]
     mappings: tuple[TableMapping, ...]
@@ -60,11 +64,16 @@ class Examination:
         """The findings that are more than warnings."""
         return tuple(finding for finding in self.findings if not finding.warning)
 
+    @property
+    def misfits(self) -> tuple[Finding, ...]:
+        """The errors that keep every table from going over."""
+        return tuple(finding for finding in self.errors if not finding.stops)
 
-def examine(config: Config, connection: pg.Connection) -> Examination:
+
+def examine(config: Config, connection: pg.Connection, *, snapshot: bool = False) -> Examination:
     """Check a mapping against the target and, where the file says how to reach it, the source.
 
-    Writes nothing. Raises SeqguardError when a catalog cannot be read, TransientError when another try may help.
+    snapshot: the rows are to be copied anew, with all their columns. Writes nothing. Raises SeqguardError when a catalog cannot be read, TransientError when another try may help.
     """
     found = access.of_source(config)
     stores, is_installed = access.of_positions(connection)
@@ -87,12 +96,14 @@ def examine(config: Config, connection: pg.Connection) -> Examination:
             partial(refused, connection),
             tuple(sources.unique.get(rules.source, ())) if sources else (),
             began.has(rules.source),
+            began.columns.get(rules.source, {}),
         )
         found += agreement.findings(one)
         known.append(one)
     found += access.of_target(connection, known)
-    wrong = any(not finding.warning for finding in found)
-    return Examination(tuple(found), () if wrong else tuple(map(complete, known)))
+    wrong = any(not finding.warning and not finding.stops for finding in found)
+    mappings = () if wrong else tuple(complete(one, snapshot=snapshot) for one in known)
+    return Examination(tuple(found), mappings)
 
 
 def read_source(where: MySQL) -> SourceTables:
@@ -105,14 +116,17 @@ def read_source(where: MySQL) -> SourceTables:
 
 def _began(streams: Mapping[str, Mapping[str, object]]) -> Began:
     """What the stored positions of the binlog say."""
-    copied = streams.get(COPIED, {}).get("tables")
-    known = frozenset(map(str, copied)) if isinstance(copied, list) else None
-    return Began(STREAM in streams and "snapshot" not in streams[STREAM], known)
+    beside: Mapping[str, Any] = streams.get(COPIED, {})
+    copied = frozenset(beside["tables"]) if "tables" in beside else None
+    goes_on = STREAM in streams and "snapshot" not in streams[STREAM]
+    return Began(goes_on, copied, beside.get("columns", {}))
 
 
-def complete(known: Known) -> TableMapping:
-    """The mapping with every column, as far as the catalogs tell."""
-    return known.rules.complete(name for name, _ in known.pairs)
+def complete(known: Known, *, snapshot: bool) -> TableMapping:
+    """The mapping with every column, as far as the catalogs tell; without a snapshot, new ones are awaited."""
+    awaited = {} if snapshot else known.awaited
+    mapping = known.rules.complete(name for name, _ in known.pairs if name not in awaited)
+    return replace(mapping, awaited=awaited, stopped=agreement.lost_text(known))
 
 
 def _columns(
