@@ -366,6 +366,23 @@ conninfo = ""
 """
 
 
+@pytest.mark.parametrize(
+    ("stream", "warning"), [("x.users/0", True), ("x.users/12", True), ("x.others/0", False)]
+)
+@pytest.mark.usefixtures("tables")
+def test_a_new_column_is_a_warning_where_a_partition_of_the_tables_topic_was_read(
+    mariadb: MariaDB, database: str, db: Connection, execute: Execute, stream: str, warning: bool
+) -> None:
+    catalog = f'[source.mysql]\ndatabase = "{database}"\noption_file = "{mariadb.option_file}"\n[target]'
+    text = KAFKA.replace("[target]", f'topic_prefix = "x."\n{catalog}') + TABLE
+    install(db)
+    query = """INSERT INTO seqguard_sync.positions (sync, stream, "offset") VALUES ('test', %s, '{}')"""
+    db.execute(query, [stream])
+    execute("ALTER TABLE users ADD avatar blob")
+    findings = examine(config.parse(text), db).findings
+    assert [(one.key, one.warning) for one in findings] == [("columns.avatar", warning)]
+
+
 def test_without_the_source_the_target_says_which_columns_are_taken(db: Connection) -> None:
     db.execute(PEOPLE)
     mapping = the_mapping(config.parse(KAFKA + TABLE), db)

@@ -12,7 +12,7 @@ from seqguard.errors import SeqguardError
 from seqguard.sync.checking import access, agreement, fitting
 from seqguard.sync.checking.agreement import Finding, Known
 from seqguard.sync.checking.starting import Pair, check_list, matched
-from seqguard.sync.mapping.config import SECRETS
+from seqguard.sync.mapping.config import SECRETS, KafkaSource
 from seqguard.sync.mysql import client
 from seqguard.sync.mysql.streams import COPIED, STREAM
 from seqguard.sync.target.catalog import WRITABLE, NoSuchTargetError, read_target
@@ -78,7 +78,7 @@ def examine(config: Config, connection: pg.Connection, *, snapshot: bool = False
     found = access.of_source(config)
     stores, is_installed = access.of_positions(connection)
     found += stores
-    began = _began(access.streams(connection, config.name) if is_installed else {})
+    began = _began(config, access.streams(connection, config.name) if is_installed else {})
     sources = read_source(config.mysql) if config.mysql else None
     targets = {table.target: _target(connection, table) for table in config.tables}
     mapped = frozenset((table.target_schema, table.target_table) for table in config.tables)
@@ -114,8 +114,12 @@ def read_source(where: MySQL) -> SourceTables:
         )
 
 
-def _began(streams: Mapping[str, Mapping[str, object]]) -> Began:
-    """What the stored positions of the binlog say."""
+def _began(config: Config, streams: Mapping[str, Mapping[str, object]]) -> Began:
+    """What the stored positions of the binlog say, or those of partitions, of which any one is enough."""
+    if isinstance(config.source, KafkaSource):
+        topics = {name.rpartition("/")[0] for name in streams}
+        tables = (table.source for table in config.tables if config.topic(table) in topics)
+        return Began(goes_on=True, copied=frozenset(tables))
     beside: Mapping[str, Any] = streams.get(COPIED, {})
     copied = frozenset(beside["tables"]) if "tables" in beside else None
     goes_on = STREAM in streams and "snapshot" not in streams[STREAM]
