@@ -175,7 +175,7 @@ class BinlogSource:
                 with suppress(Exception):
                     opened.close()
         self._ahead = self._stream = self._control = self._snapshot = None
-        self._offset = {}
+        self._offset, self._lag = {}, (0.0, None)
 
 
 def _tables_of(stored: Offset | None) -> frozenset[str] | None:

@@ -56,7 +56,7 @@ def options(option_file: str | None = None, environment: Mapping[str, str] = os.
     """What the option files say, and the environment where they say nothing.
 
     With option_file, no other file is read, as with --defaults-file of MySQL's own clients.
-    Raises SeqguardError when that file cannot be read.
+    Raises SeqguardError when that file, or one that is there, cannot be read.
     """
     named = {name: environment[key] for name, key in _ENVIRONMENT.items() if environment.get(key)}
     return named | _from_files([option_file] if option_file else STANDARD_FILES, must_exist=bool(option_file))
@@ -79,6 +79,8 @@ def _read(path: str, *, must_exist: bool) -> dict[str, dict[str, str]]:
     except OSError as error:
         if must_exist:
             raise SeqguardError(f"option file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SeqguardError(f"option file {path} is not UTF-8: save it in that encoding") from None
     except configparser.Error:
         # its message would quote the line, which may hold the password
         raise SeqguardError(f"option file {path} is malformed") from None
