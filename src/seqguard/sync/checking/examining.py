@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqguard import pg
 from seqguard.errors import SeqguardError
-from seqguard.sync.checking import access, agreement, fitting
+from seqguard.sync.checking import access, agreement, cascades, fitting
 from seqguard.sync.checking.agreement import Finding, Known
 from seqguard.sync.checking.starting import Pair, check_list, matched
 from seqguard.sync.mapping.config import SECRETS, KafkaSource
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     from seqguard.sync.event import Value
     from seqguard.sync.mapping.config import Config, MySQL
     from seqguard.sync.mapping.table import TableMapping, TableRules
-    from seqguard.sync.mysql.client import SourceColumn
+    from seqguard.sync.mysql.client import Cascade, SourceColumn
     from seqguard.sync.target.catalog import TargetColumn, TargetTable
 
 
 @dataclass(frozen=True, slots=True)
 class SourceTables:
-    """The columns and the unique keys of every table of a source database."""
+    """The columns, the unique keys, and the foreign keys that cascade, of every table of a source database."""
 
     columns: Mapping[str, list[SourceColumn]]
     unique: Mapping[str, list[frozenset[str]]]
+    cascades: Mapping[str, list[Cascade]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def examine(config: Config, connection: pg.Connection, *, snapshot: bool = False
         found += agreement.findings(one)
         known.append(one)
     found += access.of_target(connection, known)
+    found += cascades.findings(connection, known, sources.cascades if sources else {})
     wrong = any(not finding.warning and not finding.stops for finding in found)
     mappings = () if wrong else tuple(complete(one, snapshot=snapshot) for one in known)
     return Examination(tuple(found), mappings)
@@ -110,7 +112,9 @@ def read_source(where: MySQL) -> SourceTables:
     """The columns and keys of every table of the source database."""
     with closing(client.connect(where.option_file)) as connection:
         return SourceTables(
-            client.columns(connection, where.database), client.unique_keys(connection, where.database)
+            client.columns(connection, where.database),
+            client.unique_keys(connection, where.database),
+            client.cascades(connection, where.database),
         )
 
 

@@ -52,6 +52,17 @@ class SourceColumn:
     charset: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """A foreign key that changes rows by itself. columns: which column references which; rules as in CREATE TABLE."""
+
+    name: str
+    parent: str
+    columns: tuple[tuple[str, str], ...]
+    on_delete: str
+    on_update: str
+
+
 def options(option_file: str | None = None, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What the option files say, and the environment where they say nothing.
 
@@ -179,6 +190,18 @@ def unique_keys(connection: Connection, database: str) -> dict[str, list[frozens
     for table, index, column in query(connection, sql_file("sync/mysql_unique"), database, database):
         keys.setdefault(table, {}).setdefault(index, set()).add(column)
     return {table: [frozenset(names) for names in indexes.values()] for table, indexes in keys.items()}
+
+
+def cascades(connection: Connection, database: str) -> dict[str, list[Cascade]]:
+    """The foreign keys of every table of a database that delete or change its rows by themselves."""
+    keys: dict[tuple[str, str, str, str, str], list[tuple[str, str]]] = {}
+    for *key, here, there in query(connection, sql_file("sync/mysql_cascades"), database):
+        table, name, parent, on_delete, on_update = key
+        keys.setdefault((table, name, parent, on_delete, on_update), []).append((here, there))
+    found: dict[str, list[Cascade]] = {}
+    for (table, name, parent, on_delete, on_update), columns in keys.items():
+        found.setdefault(table, []).append(Cascade(name, parent, tuple(columns), on_delete, on_update))
+    return found
 
 
 def _text(value: str | bytes) -> str:
