@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from broker import Broker, running
+from confluent_kafka import KafkaError
 from debezium_messages import Connector, user
 from proxy import Proxy
 
@@ -332,6 +333,33 @@ def test_a_broker_that_lost_its_topics_is_not_read_from_the_middle(tmp_path: Pat
         place.send(*inserts(range(2)))
         with pytest.raises(SeqguardError, match="the topic was made anew"):
             place.read(target, 10)
+
+
+class Handed(KafkaSource):
+    """Takes a message as if the client had handed it out."""
+
+    def hand(self, message: Any) -> None:
+        self._take(message)
+
+
+class Refused:
+    """What the client hands out where a position of a partition is not in the topic."""
+
+    def error(self) -> KafkaError:
+        return KafkaError(KafkaError._AUTO_OFFSET_RESET)  # noqa: SLF001 - its name
+
+    def topic(self) -> str:
+        return "t"
+
+    def partition(self) -> int:
+        return 0
+
+
+def test_a_position_that_is_refused_in_a_partition_that_was_taken_away_is_no_matter(place: Place) -> None:
+    with closing(place.source(kind=Handed)) as source:
+        assert isinstance(source, Handed)
+        source.hand(Refused())
+        assert source.lag() is None
 
 
 class Slow(KafkaSource):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import closing
 from pipes import Reading, brief, mapping
 from typing import TYPE_CHECKING, Any
@@ -279,6 +280,32 @@ def test_a_purged_binlog_is_an_error_that_says_what_to_do(own_mariadb: MariaDB, 
         reading.read()
 
 
+def test_a_server_that_does_not_end_is_killed(own_mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = own_mariadb.process
+    assert process is not None
+    monkeypatch.setattr("seqguard.demo.mariadb._SECONDS", 0.1)
+    process.send_signal(signal.SIGSTOP)
+    with pytest.raises(SeqguardError, match="was killed"):
+        own_mariadb.stop()
+    assert process.poll() == -signal.SIGKILL
+
+
+def test_what_waited_before_a_start_is_not_told_after_it(reading: Reading, execute: Execute) -> None:
+    execute("INSERT INTO t VALUES (3, ''), (4, '')")
+    with closing(reading.source()) as source:
+        source.start(lambda _: reading.offset)
+        until(lambda: source.poll(1, 0.1).changes, "the first row comes")
+        assert source.lag()
+        while source.poll(1, 0.1).changes:
+            pass
+        end = dict(reading.offset or {})
+        ((end["file"], end["pos"], *_),) = execute("SHOW MASTER STATUS")
+        end.pop("gtid", None)
+        source.start(lambda _: end)
+        until(lambda: source.poll(1, 0.1).positions.get("binlog"), "it reads")
+        assert source.lag() == 0
+
+
 def drain(source: BinlogSource) -> None:
     """Poll until something is wrong."""
     while True:
@@ -310,7 +337,7 @@ def test_a_table_that_is_new_in_the_mapping_is_copied_and_the_others_are_not(
         ("u", 3, False), ("t", 3, False), ("u", 1, True),
     ]  # fmt: skip
     assert read_all(Reading(mariadb, database, [mapping("t"), mapping("u")]), stored) == []
-    assert stored["binlog: tables"] == {"tables": ["t", "u"]}
+    assert stored["binlog: tables"]["tables"] == ["t", "u"]
 
 
 def test_a_table_that_was_out_of_the_mapping_is_copied_again(

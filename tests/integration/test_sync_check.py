@@ -288,6 +288,44 @@ def test_tables_that_reference_each_other_want_a_constraint_that_can_be_deferred
 
 
 @pytest.mark.parametrize(
+    ("source", "target", "lacking"),
+    [
+        ("ON DELETE CASCADE", "", "ON DELETE CASCADE"),
+        ("ON DELETE CASCADE", "ON DELETE SET NULL", "ON DELETE CASCADE"),
+        ("ON DELETE CASCADE", "ON DELETE CASCADE", ""),
+        ("ON DELETE SET NULL", "ON DELETE CASCADE", "ON DELETE SET NULL"),
+        ("ON DELETE SET NULL", "ON DELETE SET NULL", ""),
+        ("ON UPDATE CASCADE", "ON DELETE CASCADE", "ON UPDATE CASCADE"),
+        ("ON UPDATE CASCADE ON DELETE CASCADE", "ON DELETE CASCADE", "ON UPDATE CASCADE"),
+        ("ON UPDATE CASCADE ON DELETE CASCADE", "ON DELETE CASCADE ON UPDATE CASCADE", ""),
+        ("ON DELETE RESTRICT", "", ""),
+    ],
+)
+def test_a_key_that_changes_rows_at_the_source_wants_one_that_does_the_same(
+    check: Found, execute: Execute, db: Connection, source: str, target: str, lacking: str
+) -> None:
+    execute("CREATE TABLE a (id int PRIMARY KEY)")
+    execute(f"CREATE TABLE b (id int PRIMARY KEY, x int, FOREIGN KEY (x) REFERENCES a (id) {source})")
+    db.execute("CREATE TABLE a (id int PRIMARY KEY)")
+    db.execute(f"CREATE TABLE b (id int PRIMARY KEY, y int REFERENCES a {target})".encode())
+    head = '[[table]]\nsource = "{0}"\ntarget = "{0}"\nkey = ["id"]\n'
+    found = check(head.format("a") + head.format("b") + 'columns.x = "y"')
+    assert [one.split(" is ")[1].split(",")[0] for one in found] == ([lacking] if lacking else [])
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_a_key_to_a_table_that_is_not_mapped_wants_it_mapped(
+    check: Found, execute: Execute, db: Connection, left_out: bool
+) -> None:
+    execute("CREATE TABLE a (id int PRIMARY KEY)")
+    execute("CREATE TABLE b (id int PRIMARY KEY, x int, FOREIGN KEY (x) REFERENCES a (id) ON DELETE SET NULL)")
+    db.execute("CREATE TABLE b (id int PRIMARY KEY, x int)")
+    leave_out = 'leave_out = ["x"]' if left_out else ""
+    found = check(f'[[table]]\nsource = "b"\ntarget = "b"\nkey = ["id"]\n{leave_out}')
+    assert ["that a goes to: map it, too" in one for one in found] == ([] if left_out else [True])
+
+
+@pytest.mark.parametrize(
     ("grants", "lacking"),
     [
         ("REPLICATION SLAVE, BINLOG MONITOR", []),
@@ -364,6 +402,23 @@ bootstrap_servers = "nowhere:9092"
 [target]
 conninfo = ""
 """
+
+
+@pytest.mark.parametrize(
+    ("stream", "warning"), [("x.users/0", True), ("x.users/12", True), ("x.others/0", False)]
+)
+@pytest.mark.usefixtures("tables")
+def test_a_new_column_is_a_warning_where_a_partition_of_the_tables_topic_was_read(
+    mariadb: MariaDB, database: str, db: Connection, execute: Execute, stream: str, warning: bool
+) -> None:
+    catalog = f'[source.mysql]\ndatabase = "{database}"\noption_file = "{mariadb.option_file}"\n[target]'
+    text = KAFKA.replace("[target]", f'topic_prefix = "x."\n{catalog}') + TABLE
+    install(db)
+    query = """INSERT INTO seqguard_sync.positions (sync, stream, "offset") VALUES ('test', %s, '{}')"""
+    db.execute(query, [stream])
+    execute("ALTER TABLE users ADD avatar blob")
+    findings = examine(config.parse(text), db).findings
+    assert [(one.key, one.warning) for one in findings] == [("columns.avatar", warning)]
 
 
 def test_without_the_source_the_target_says_which_columns_are_taken(db: Connection) -> None:

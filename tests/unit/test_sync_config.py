@@ -14,6 +14,7 @@ from seqguard import SeqguardError
 from seqguard.sync.mapping import config
 from seqguard.sync.mapping.config import BinlogSource, KafkaSource, LetterTopic, MySQL
 from seqguard.sync.mapping.section import ConfigError
+from seqguard.sync.mysql import client
 
 if TYPE_CHECKING:
     from seqguard.sync.mapping.table import TableRules
@@ -212,6 +213,16 @@ def test_a_password_is_refused_with_where_it_belongs_and_not_shown(conninfo: str
     (problem,) = problems(HEAD.replace("service=legacy", conninfo) + TABLE)
     assert "~/.pgpass" in problem
     assert "hunter2" not in problem
+
+
+def test_an_option_file_of_mysql_in_another_encoding_is_an_error_that_shows_nothing_of_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "client.cnf"
+    path.write_bytes("[client]\npassword = gehéim\n".encode("latin-1"))
+    with pytest.raises(SeqguardError) as refused:
+        client.options(str(path))
+    assert str(refused.value) == f"option file {path} is not UTF-8: save it in that encoding"
 
 
 def test_a_malformed_conninfo_is_refused_and_not_shown() -> None:

@@ -106,7 +106,7 @@ class MariaDB:
             probe.connect(str(self.folder / "socket"))
 
     def stop(self) -> None:
-        """Stop the server in good order; it may be started again."""
+        """Stop the server in good order; it may be started again. Raises SeqguardError when it had to be killed."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -115,15 +115,23 @@ class MariaDB:
         (self.folder / "socket").unlink(missing_ok=True)
 
     def _end(self, number: signal.Signals) -> None:
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(_SECONDS)
-            self.process = None
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise SeqguardError(f"MariaDB did not end within {_SECONDS} s, and was killed") from None
 
     def remove(self) -> None:
         """Kill the server if it runs, and remove its folder."""
-        self.kill()
-        shutil.rmtree(self.folder)
+        try:
+            self.kill()
+        finally:
+            shutil.rmtree(self.folder)
 
 
 def create(settings: Mapping[str, str] | None = None) -> MariaDB:

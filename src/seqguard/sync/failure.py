@@ -9,6 +9,14 @@ class TransientError(SeqguardError):
     """A source or the target cannot be reached or is busy: try again, nothing is lost."""
 
 
+class NewColumnsError(SeqguardError):
+    """From here on the rows of a table have mapped columns that they lacked before: go on with a wider mapping."""
+
+    def __init__(self, table: str, columns: frozenset[str]) -> None:
+        super().__init__(f"the rows of {table} now have {', '.join(sorted(columns))}")
+        self.table, self.columns = table, columns
+
+
 class BadValueError(Exception):
     """A value that the target column cannot hold. Its row becomes a dead letter.
 

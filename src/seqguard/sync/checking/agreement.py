@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,14 @@ class Finding:
     """What does not agree. key is the key of the file, within the table's section; table is "" outside of them.
 
     A warning tells of rows that may fail; anything else keeps every row of the table from going over.
+    stops: it keeps only this table's from going over, while the others go on.
     """
 
     table: str
     key: str
     text: str
     warning: bool = False
+    stops: bool = False
 
     def __str__(self) -> str:
         return f"{f'table {self.table}: ' if self.table else ''}{self.key}: {self.text}"
@@ -42,7 +44,8 @@ class Known:
 
     source: the source table's columns, None when its catalog cannot be read. target: None when there is no
     such table. mapped: target tables that the file names. unique: the source's unique keys. goes_on: the target
-    has rows already, and a column that the source got since then keeps nobody from going on.
+    has rows already, and a column that the source got since then keeps nobody from going on. before: the target of
+    each source column that was read when the position was last stored, None for one that only a filter looked at.
     """
 
     rules: TableRules
@@ -52,6 +55,37 @@ class Known:
     judge: Judge
     unique: Sequence[frozenset[str]] = ()
     goes_on: bool = False
+    before: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> list[str]:
+        """Columns that went over, are still needed, and are gone from the source."""
+        if self.source is None:
+            return []
+        gone = [name for name in self.before if name not in self.source]
+        return [name for name in gone if self._needs(name, self.source)]
+
+    def _needs(self, name: str, source: Iterable[str]) -> bool:
+        """Whether a column that is gone is used, and no other one has taken its place."""
+        rules = self.rules
+        to = rules.target_of(name)
+        column = self.target.columns.get(to or "") if self.target else None
+        is_filled = column is None or column.computed or to in map(rules.target_of, source)
+        return name in {*rules.key, *rules.ignore, *rules.only} or not is_filled
+
+    @property
+    def awaited(self) -> dict[str, str]:
+        """Columns that did not go over before: the log may hold rows without them.
+
+        Not one that has taken the place of another: rows without it would lose that one's value.
+        """
+        fed = {*self.before.values()}
+        is_new = self.goes_on and bool(self.before)
+        return {
+            name: to
+            for name, to in self.pairs
+            if is_new and name not in self.before and name not in self.rules.key and to not in fed
+        }
 
     @property
     def ignored(self) -> list[str]:
@@ -65,7 +99,7 @@ class Known:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Source and target column of everything that is mapped, as far as it is known."""
-        names = list(self.source) if self.source is not None else self._expected()
+        names = self._expected() if self.source is None else [*self.source, *self.lost]
         ignored = self.ignored
         return [
             (name, target)
@@ -74,7 +108,9 @@ class Known:
         ]
 
     def _expected(self) -> list[str]:
-        """Without the source's catalog: what the target has, and what the file names."""
+        """Without the source's catalog: what was read before, or what the target has, and what the file names."""
+        if self.before:
+            return list(self.before)
         columns = self.target.columns.values() if self.target else ()
         of_target = self.rules.source_columns(column.name for column in columns if not column.computed)
         return list(dict.fromkeys([*of_target, *self.rules.key, *self.rules.columns]))
@@ -88,6 +124,8 @@ def findings(known: Known) -> Iterator[Finding]:
         yield from _of_filters(known, known.source)
         yield from _of_source_key(known, known.source)
         yield from _of_ignored(known)
+        if known.lost:
+            yield Finding(known.rules.source, "columns", lost_text(known), stops=True)
     if known.target is not None:
         yield from _of_columns(known, known.target)
         yield from _of_constants(known, known.target)
@@ -104,6 +142,18 @@ def missing_source(
     text = f"database {database} has no such table{near(rules.source, tables)}"
     more = " any more: nothing comes from it; take it out of the file" if warning else ""
     return Finding(rules.source, "source", text + more, warning=warning)
+
+
+def lost_text(known: Known) -> str:
+    """What stops a table whose source has lost columns, and what to do about it; "" where it has lost none."""
+    if not known.lost:
+        return ""
+    listed = ", ".join(known.lost)
+    return (
+        f"{known.rules.source} has no column {listed} any more, which went over before: the table is stopped. Put it"
+        " in leave_out, and out of key and filters, and retry its letters; or map the column that took its place and"
+        " copy the rows again with `seqguard sync run FILE --snapshot`"
+    )
 
 
 def near(name: str, names: Iterable[str]) -> str:
@@ -128,7 +178,7 @@ def _of_names(known: Known, source: Mapping[str, SourceColumn]) -> Iterator[Find
     for key in ("columns", "values", "ignore", "only", "types"):
         named += [(f"{key}.{name}", name) for name in getattr(rules, key)]
     for key, name in named:
-        if name not in source and not (key == "key" and not known.unique):
+        if name not in {*source, *known.lost} and not (key == "key" and not known.unique):
             text = f"{rules.source} has no column {name}{near(name, source)}"
             yield Finding(rules.source, key, text, warning=key == "leave_out")
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqguard import pg
 from seqguard.errors import SeqguardError
-from seqguard.sync.checking import access, agreement, fitting
+from seqguard.sync.checking import access, agreement, cascades, fitting
 from seqguard.sync.checking.agreement import Finding, Known
 from seqguard.sync.checking.starting import Pair, check_list, matched
-from seqguard.sync.mapping.config import SECRETS
+from seqguard.sync.mapping.config import SECRETS, KafkaSource
 from seqguard.sync.mysql import client
 from seqguard.sync.mysql.streams import COPIED, STREAM
 from seqguard.sync.target.catalog import WRITABLE, NoSuchTargetError, read_target
@@ -24,24 +24,29 @@ if TYPE_CHECKING:
     from seqguard.sync.event import Value
     from seqguard.sync.mapping.config import Config, MySQL
     from seqguard.sync.mapping.table import TableMapping, TableRules
-    from seqguard.sync.mysql.client import SourceColumn
+    from seqguard.sync.mysql.client import Cascade, SourceColumn
     from seqguard.sync.target.catalog import TargetColumn, TargetTable
 
 
 @dataclass(frozen=True, slots=True)
 class SourceTables:
-    """The columns and the unique keys of every table of a source database."""
+    """The columns, the unique keys, and the foreign keys that cascade, of every table of a source database."""
 
     columns: Mapping[str, list[SourceColumn]]
     unique: Mapping[str, list[frozenset[str]]]
+    cascades: Mapping[str, list[Cascade]]
 
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """Whether rows go over already: copied holds the source tables that were, None when that is not known."""
+    """Whether rows go over already: copied holds the source tables that were, None when that is not known.
+
+    columns: by source table, what was read of it, and where that went.
+    """
 
     goes_on: bool
     copied: frozenset[str] | None
+    columns: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
     def has(self, table: str) -> bool:
         """Whether rows of a table went over."""
@@ -50,7 +55,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What came out. findings: in the order of the file. mappings: complete, empty when something is wrong."""
+    """What came out. findings: in the order of the file. mappings: complete, empty when there are misfits."""
 
     findings: tuple[Finding, ...]
     mappings: tuple[TableMapping, ...]
@@ -60,16 +65,21 @@ class Examination:
         """The findings that are more than warnings."""
         return tuple(finding for finding in self.findings if not finding.warning)
 
+    @property
+    def misfits(self) -> tuple[Finding, ...]:
+        """The errors that keep every table from going over."""
+        return tuple(finding for finding in self.errors if not finding.stops)
 
-def examine(config: Config, connection: pg.Connection) -> Examination:
+
+def examine(config: Config, connection: pg.Connection, *, snapshot: bool = False) -> Examination:
     """Check a mapping against the target and, where the file says how to reach it, the source.
 
-    Writes nothing. Raises SeqguardError when a catalog cannot be read, TransientError when another try may help.
+    snapshot: the rows are to be copied anew, with all their columns. Writes nothing. Raises SeqguardError when a catalog cannot be read, TransientError when another try may help.
     """
     found = access.of_source(config)
     stores, is_installed = access.of_positions(connection)
     found += stores
-    began = _began(access.streams(connection, config.name) if is_installed else {})
+    began = _began(config, access.streams(connection, config.name) if is_installed else {})
     sources = read_source(config.mysql) if config.mysql else None
     targets = {table.target: _target(connection, table) for table in config.tables}
     mapped = frozenset((table.target_schema, table.target_table) for table in config.tables)
@@ -87,32 +97,44 @@ def examine(config: Config, connection: pg.Connection) -> Examination:
             partial(refused, connection),
             tuple(sources.unique.get(rules.source, ())) if sources else (),
             began.has(rules.source),
+            began.columns.get(rules.source, {}),
         )
         found += agreement.findings(one)
         known.append(one)
     found += access.of_target(connection, known)
-    wrong = any(not finding.warning for finding in found)
-    return Examination(tuple(found), () if wrong else tuple(map(complete, known)))
+    found += cascades.findings(connection, known, sources.cascades if sources else {})
+    wrong = any(not finding.warning and not finding.stops for finding in found)
+    mappings = () if wrong else tuple(complete(one, snapshot=snapshot) for one in known)
+    return Examination(tuple(found), mappings)
 
 
 def read_source(where: MySQL) -> SourceTables:
     """The columns and keys of every table of the source database."""
     with closing(client.connect(where.option_file)) as connection:
         return SourceTables(
-            client.columns(connection, where.database), client.unique_keys(connection, where.database)
+            client.columns(connection, where.database),
+            client.unique_keys(connection, where.database),
+            client.cascades(connection, where.database),
         )
 
 
-def _began(streams: Mapping[str, Mapping[str, object]]) -> Began:
-    """What the stored positions of the binlog say."""
-    copied = streams.get(COPIED, {}).get("tables")
-    known = frozenset(map(str, copied)) if isinstance(copied, list) else None
-    return Began(STREAM in streams and "snapshot" not in streams[STREAM], known)
+def _began(config: Config, streams: Mapping[str, Mapping[str, object]]) -> Began:
+    """What the stored positions of the binlog say, or those of partitions, of which any one is enough."""
+    if isinstance(config.source, KafkaSource):
+        topics = {name.rpartition("/")[0] for name in streams}
+        tables = (table.source for table in config.tables if config.topic(table) in topics)
+        return Began(goes_on=True, copied=frozenset(tables))
+    beside: Mapping[str, Any] = streams.get(COPIED, {})
+    copied = frozenset(beside["tables"]) if "tables" in beside else None
+    goes_on = STREAM in streams and "snapshot" not in streams[STREAM]
+    return Began(goes_on, copied, beside.get("columns", {}))
 
 
-def complete(known: Known) -> TableMapping:
-    """The mapping with every column, as far as the catalogs tell."""
-    return known.rules.complete(name for name, _ in known.pairs)
+def complete(known: Known, *, snapshot: bool) -> TableMapping:
+    """The mapping with every column, as far as the catalogs tell; without a snapshot, new ones are awaited."""
+    awaited = {} if snapshot else known.awaited
+    mapping = known.rules.complete(name for name, _ in known.pairs if name not in awaited)
+    return replace(mapping, awaited=awaited, stopped=agreement.lost_text(known))
 
 
 def _columns(

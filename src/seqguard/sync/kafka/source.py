@@ -306,7 +306,9 @@ class KafkaSource:
     def _judge(self, error: KafkaError, message: confluent_kafka.Message) -> None:
         """An error that came in place of a message."""
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
-            partition = self._partitions[message.topic(), message.partition()]
+            partition = self._partitions.get((message.topic(), message.partition()))
+            if partition is None:  # taken from us meanwhile: its next reader finds the same
+                return
             raise self._out_of_range(partition, error.str())
         if error.code() in _REFUSED or error.fatal():
             raise SeqguardError(f"Kafka at {self._options.servers}: {error.str()}")

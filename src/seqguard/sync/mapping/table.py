@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from seqguard.sync.event import Row, Value
 
@@ -32,6 +32,8 @@ class TableMapping:
     zero_dates_as_null: what a zero date becomes: NULL, or an error for that row.
     truncates: whether a truncate of the source table empties the target.
     types: by source column, the Debezium type of its values, where messages do not tell (no schema part).
+    awaited: target column by source column, of those that are mapped as soon as the source's rows have them.
+    stopped: why none of its changes is applied, "" where they are.
     plan: all this as translate() needs it, made from the other fields.
 
     Raises ValueError when a column of the key is not among the mapped ones.
@@ -49,6 +51,8 @@ class TableMapping:
     zero_dates_as_null: bool = False
     truncates: bool = True
     types: Mapping[str, str] = field(default_factory=dict)
+    awaited: Mapping[str, str] = field(default_factory=dict)
+    stopped: str = ""
     plan: Plan = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +65,12 @@ class TableMapping:
     def target_key(self) -> tuple[str, ...]:
         """The target columns of the key."""
         return self.plan.target_key
+
+    def with_awaited(self, names: Container[str]) -> TableMapping:
+        """The mapping with some of the awaited columns."""
+        came = {name: to for name, to in self.awaited.items() if name in names}
+        rest = {name: to for name, to in self.awaited.items() if name not in names}
+        return replace(self, columns={**self.columns, **came}, awaited=rest)
 
 
 @dataclass(frozen=True, slots=True)

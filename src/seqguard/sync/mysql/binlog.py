@@ -18,9 +18,9 @@ from seqguard.sync.mysql.readahead import ReadAhead
 from seqguard.sync.mysql.streams import COPIED, STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-    from seqguard.sync.event import Offset
+    from seqguard.sync.event import Json, Offset
     from seqguard.sync.mapping.table import TableMapping
     from seqguard.sync.mysql.binlog_server import BinlogServer
     from seqguard.sync.mysql.client import Connection, SourceColumn
@@ -60,6 +60,7 @@ class BinlogSource:
         self._stream: BinlogStream | None = None
         self._snapshot: snapshot.Snapshot | None = None
         self._offset: Offset = {}
+        self._copied_before: frozenset[str] | None = None
         self._lag: tuple[float, int | None] = (0.0, None)
 
     @property
@@ -78,11 +79,11 @@ class BinlogSource:
         self._control = self._connect()
         server = binlog_server.examine(self._control)
         known = stored(STREAM)  # asked for even where it is not used: the target moves on from there only
-        copied = _tables_of(stored(COPIED))
+        self._copied_before = _tables_of(stored(COPIED))
         offset = None if self._new_snapshot else known
         if offset is not None:
             _check_server(server, offset)
-            offset = self._with_new_tables(offset, copied)
+            offset = self._with_new_tables(offset, self._copied_before)
         self._ahead = ReadAhead(self._batches(server, offset), fill=_in_snapshot)
 
     def _with_new_tables(self, offset: Offset, copied: frozenset[str] | None) -> Offset:
@@ -94,9 +95,10 @@ class BinlogSource:
         structlog.get_logger().warning("copying tables that are new in the mapping", tables=new)
         return snapshot.nothing_done(offset, sorted(mapped.difference(new)))
 
-    def _copied(self, missing: Collection[str] = ()) -> dict[str, Offset]:
-        """What is stored beside the position: the tables that this mapping has copied."""
-        return {COPIED: {"tables": sorted(t.source for t in self._mappings if t.source not in missing)}}
+    def _copied(self, tables: Iterable[str]) -> dict[str, Offset]:
+        """What is stored beside the position: the tables that were copied, and what is read of each that is mapped."""
+        columns = {table.source: _read_of(table) for table in self._mappings}
+        return {COPIED: {"tables": sorted(tables), "columns": columns}}
 
     def _batches(self, server: BinlogServer, offset: Offset | None) -> Iterator[Batch]:
         """Everything from an offset on. Runs in the thread that reads ahead."""
@@ -104,7 +106,7 @@ class BinlogSource:
         if position is None or "snapshot" in position:
             position = yield from self._read_snapshot(server, position)
         else:
-            yield Batch(positions=self._copied())
+            yield Batch(positions=self._copied(table.source for table in self._mappings))
         place = Place(position, server.server_id, is_mariadb=server.is_mariadb)
         self._stream = BinlogStream(self._connect, server, self._replica_id, place, self._tables(server))
         yield from self._stream.batches(STREAM)
@@ -115,9 +117,9 @@ class BinlogSource:
             catalog = client.columns(connection, self._database)
             charsets = binlog_server.charset_names(connection, server)
         known = {name: {column.name: column for column in listed} for name, listed in catalog.items()}
-        return Tables(
-            self._database, {table.source: wanted(table) for table in self._mappings}, known, charsets
-        )
+        names = {table.source: wanted(table) for table in self._mappings}
+        awaited = {table.source: frozenset(table.awaited) for table in self._mappings}
+        return Tables(self._database, names, known, charsets, awaited)
 
     def _read_snapshot(self, server: BinlogServer, offset: Offset | None) -> Generator[Batch, None, Offset]:
         """The rest of a snapshot, or a new one; returns the position behind it."""
@@ -125,17 +127,17 @@ class BinlogSource:
             tables, missing = readable(self._mappings, client.columns(connection, self._database))
             begun = snapshot.begin(connection, server)
             offset = offset or snapshot.nothing_done(begun)
-            yield Batch(positions={STREAM: offset}, stopped=missing)
+            yield Batch(positions={STREAM: offset, **self._copied(self._copied_before or ())}, stopped=missing)
             self._snapshot = snapshot.Snapshot(connection, STREAM, tables, offset)
             yield from self._snapshot.batches()
-            yield Batch(positions=self._copied(missing))
+            yield Batch(positions=self._copied({table.name for table in tables}))
         return {name: value for name, value in offset.items() if name != "snapshot"}
 
     def poll(self, limit: int, seconds: float) -> Batch:
         """At most so many changes, as soon as some are there and at the latest after so many seconds.
 
-        Raises TransientError when the connection is lost, SeqguardError when the binlog is purged or is not what
-        its settings promised.
+        Raises TransientError when the connection is lost, NewColumnsError where awaited columns come, SeqguardError
+        when the binlog is purged or is not what its settings promised.
         """
         assert self._ahead, "start comes first"
         batch = self._ahead.poll(limit, seconds)
@@ -173,13 +175,18 @@ class BinlogSource:
                 with suppress(Exception):
                     opened.close()
         self._ahead = self._stream = self._control = self._snapshot = None
-        self._offset = {}
+        self._offset, self._lag = {}, (0.0, None)
 
 
 def _tables_of(stored: Offset | None) -> frozenset[str] | None:
     """The tables that were copied, None when that was not stored."""
     listed = (stored or {}).get("tables")
     return frozenset(map(str, listed)) if isinstance(listed, list) else None
+
+
+def _read_of(table: TableMapping) -> dict[str, Json]:
+    """The target of each source column that a mapping reads, None for one that only a filter looks at."""
+    return {name: table.columns.get(name) for name in sorted(wanted(table))}
 
 
 def _in_snapshot(positions: Mapping[str, Offset]) -> bool:

@@ -14,7 +14,7 @@ from pymysqlreplication import row_event as row_events
 
 from seqguard.errors import SeqguardError
 from seqguard.sync.event import Batch, Change, Position
-from seqguard.sync.failure import TransientError
+from seqguard.sync.failure import NewColumnsError, TransientError
 from seqguard.sync.mysql import rows, statements
 
 if TYPE_CHECKING:
@@ -55,12 +55,16 @@ _DENIED = frozenset({1044, 1045, 1142, 1227})
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What is read: a database, its mapped tables with the columns that are wanted, and what the catalog knows."""
+    """What is read: a database, its mapped tables with the columns that are wanted, and what the catalog knows.
+
+    awaited: by table, columns that are wanted as soon as its rows have them.
+    """
 
     database: str
     wanted: Mapping[str, frozenset[str]]
     catalog: Mapping[str, Mapping[str, SourceColumn]]
     charset_names: Mapping[int, str]
+    awaited: Mapping[str, frozenset[str]]
 
 
 class BinlogStream:
@@ -85,7 +89,8 @@ class BinlogStream:
     def batches(self, stream: str) -> Iterator[Batch]:
         """What each event of interest brings; heartbeats bring positions.
 
-        Raises TransientError when the connection is lost, SeqguardError when the log is not what it should be.
+        Raises TransientError when the connection is lost, NewColumnsError where rows get columns that were awaited,
+        SeqguardError when the log is not what it should be.
         """
         while True:
             changes = self._handle(stream, self._next())
@@ -177,6 +182,9 @@ class BinlogStream:
         if not event.optional_metadata.column_name_list:
             raise SeqguardError(self._hidden("tables without the names of their columns"))
         columns = rows.described(event, self._tables.charset_names, known)
+        came = self._tables.awaited[table].intersection(column.name for column in columns)
+        if came:
+            raise NewColumnsError(table, came)
         self._stopped.pop(table, None)
         missing = sorted(wanted - {column.name for column in columns})
         if missing:

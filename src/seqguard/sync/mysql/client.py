@@ -52,11 +52,22 @@ class SourceColumn:
     charset: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """A foreign key that changes rows by itself. columns: which column references which; rules as in CREATE TABLE."""
+
+    name: str
+    parent: str
+    columns: tuple[tuple[str, str], ...]
+    on_delete: str
+    on_update: str
+
+
 def options(option_file: str | None = None, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What the option files say, and the environment where they say nothing.
 
     With option_file, no other file is read, as with --defaults-file of MySQL's own clients.
-    Raises SeqguardError when that file cannot be read.
+    Raises SeqguardError when that file, or one that is there, cannot be read.
     """
     named = {name: environment[key] for name, key in _ENVIRONMENT.items() if environment.get(key)}
     return named | _from_files([option_file] if option_file else STANDARD_FILES, must_exist=bool(option_file))
@@ -79,6 +90,8 @@ def _read(path: str, *, must_exist: bool) -> dict[str, dict[str, str]]:
     except OSError as error:
         if must_exist:
             raise SeqguardError(f"option file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SeqguardError(f"option file {path} is not UTF-8: save it in that encoding") from None
     except configparser.Error:
         # its message would quote the line, which may hold the password
         raise SeqguardError(f"option file {path} is malformed") from None
@@ -177,6 +190,18 @@ def unique_keys(connection: Connection, database: str) -> dict[str, list[frozens
     for table, index, column in query(connection, sql_file("sync/mysql_unique"), database, database):
         keys.setdefault(table, {}).setdefault(index, set()).add(column)
     return {table: [frozenset(names) for names in indexes.values()] for table, indexes in keys.items()}
+
+
+def cascades(connection: Connection, database: str) -> dict[str, list[Cascade]]:
+    """The foreign keys of every table of a database that delete or change its rows by themselves."""
+    keys: dict[tuple[str, str, str, str, str], list[tuple[str, str]]] = {}
+    for *key, here, there in query(connection, sql_file("sync/mysql_cascades"), database):
+        table, name, parent, on_delete, on_update = key
+        keys.setdefault((table, name, parent, on_delete, on_update), []).append((here, there))
+    found: dict[str, list[Cascade]] = {}
+    for (table, name, parent, on_delete, on_update), columns in keys.items():
+        found.setdefault(table, []).append(Cascade(name, parent, tuple(columns), on_delete, on_update))
+    return found
 
 
 def _text(value: str | bytes) -> str:

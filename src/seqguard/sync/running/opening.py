@@ -37,15 +37,15 @@ class MisfitError(SeqguardError):
         return self._findings
 
 
-def fitting_pairs(config: Config, warn: Callable[[Finding], None]) -> Sequence[Pair]:
+def fitting_pairs(config: Config, warn: Callable[[Finding], None], *, snapshot: bool) -> Sequence[Pair]:
     """The mappings, complete, each with its target; a table comes after those that it references.
 
-    warn is told of what may keep single rows back. Raises MisfitError for what does not fit the databases' catalogs, SeqguardError when they cannot be read.
+    warn is told of what may keep single rows back, or stops a table. Raises MisfitError for what does not fit the databases' catalogs, SeqguardError when they cannot be read.
     """
     with closing(pg.connect(config.conninfo)) as connection:
-        examination = examine(config, connection)
-        if examination.errors:
-            raise MisfitError([f"{config.path}: {finding}" for finding in examination.errors])
+        examination = examine(config, connection, snapshot=snapshot)
+        if examination.misfits:
+            raise MisfitError([f"{config.path}: {finding}" for finding in examination.misfits])
         for finding in examination.findings:
             warn(finding)
         pairs = [

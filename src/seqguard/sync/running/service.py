@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seqguard.sync.failure import NewColumnsError
 from seqguard.sync.mapping.config import BinlogSource
 from seqguard.sync.running import logs
 from seqguard.sync.running.backlog import unit_of
@@ -21,11 +22,13 @@ from seqguard.sync.writing.writer import Writer
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from structlog.typing import FilteringBoundLogger
 
     from seqguard.sync.mapping.config import Config, LetterTopic
+    from seqguard.sync.running.opening import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ def run(config: Config, options: Options) -> None:
         if options.metrics_port is not None:
             stack.enter_context(served(metrics, options.metrics_address, options.metrics_port))
         pairs = fitting_pairs(
-            config, lambda one: logger.warning("check", table=one.table, key=one.key, text=one.text)
+            config,
+            lambda one: logger.warning("check", table=one.table, key=one.key, text=one.text),
+            snapshot=options.snapshot,
         )
         if isinstance(config.source, BinlogSource):
             stack.enter_context(_claimed(config, stop, logger))
@@ -64,11 +69,34 @@ def run(config: Config, options: Options) -> None:
         stack.callback(watch.close)
         logger.info("starting", sync=config.name, tables=len(pairs))
         try:
-            Worker(source, writer, watch, stop, options.limits).run()
+            while news := _worked(Worker(source, writer, watch, stop, options.limits)):
+                logger.info("new columns go over", table=news.table, columns=sorted(news.columns))
+                pairs = _widened(pairs, news, writer)
+                source = open_source(config, pairs, snapshot=False)
         except KeyboardInterrupt:
             logger.warning("stopped: the batch that was under way is rolled back")
             raise
         logger.info("stopped")
+
+
+def _worked(worker: Worker) -> NewColumnsError | None:
+    """Work; return at the end None, or else which columns came that a mapping waits for."""
+    try:
+        worker.run()
+    except NewColumnsError as news:
+        return news
+    return None
+
+
+def _widened(pairs: Sequence[Pair], news: NewColumnsError, writer: Writer) -> Sequence[Pair]:
+    """The mappings with the columns that came."""
+    found = [
+        (mapping.with_awaited(news.columns) if mapping.source == news.table else mapping, target)
+        for mapping, target in pairs
+    ]
+    for mapping, _ in found:
+        writer.map_with(mapping)
+    return found
 
 
 def _begin(metrics: Metrics, config: Config) -> None:

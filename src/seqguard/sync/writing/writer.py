@@ -101,11 +101,15 @@ class Writer:
         self._letters = DeadLetters(sync)
         self._session: _Session | None = None
         self._next_retry = 0.0
-        self.stopped: dict[str, str] = {}
+        self.stopped = {source: one.stopped for source, one in self._mappings.items() if one.stopped}
         """By source table, why it is stopped: its changes become letters."""
         self._told: set[str] = set()
         self._told_in_order: frozenset[str] = frozenset()
         self._told_sequences: dict[str, str] = {}
+
+    def map_with(self, mapping: TableMapping) -> None:
+        """Write a table by another mapping from now on. Between two sessions: after close()."""
+        self._mappings[mapping.source] = mapping
 
     def stored(self, stream: str) -> Offset | None:
         """Where the target stands in a stream, None when nowhere. From here on this writer moves it.
