@@ -127,7 +127,7 @@ def one(connection: Connection, query: str, parameters: Any = None) -> Any:
     return row[0]
 
 
-def eventually(connection: Connection, query: str, expected: object, seconds: float = 10) -> None:
+def eventually(connection: Connection, query: str, expected: object, seconds: float = 60) -> None:
     """Wait until a query returns a value."""
     deadline = time.monotonic() + seconds
     while (value := one(connection, query)) != expected:

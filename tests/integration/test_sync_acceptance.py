@@ -225,5 +225,5 @@ def test_the_example_tells_its_story() -> None:
 def test_a_mapping_that_does_not_fit_stops_it_before_the_first_row(world: World) -> None:
     world.write_mapping(**{'title = "post_title"': 'title = "headline"'})
     worker = world.start()
-    assert worker.process.wait(20) == 2
+    assert worker.process.wait(60) == 2
     assert "headline" in worker.logged()

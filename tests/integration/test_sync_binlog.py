@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
-from pipes import Reading, brief, mapping
+from pipes import SECONDS, Reading, brief, mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -335,7 +336,8 @@ def read_all(reading: Reading, stored: dict[str, Offset]) -> list[Change]:
     found: list[Change] = []
     with closing(reading.source()) as source:
         source.start(stored.get)
-        for _ in range(200):
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
             batch = source.poll(1_000, 0.1)
             found += batch.changes
             stored.update(batch.positions)
@@ -346,7 +348,8 @@ def read_all(reading: Reading, stored: dict[str, Offset]) -> list[Change]:
 
 def poll_long(source: BinlogSource) -> None:
     source.start(lambda _: None)
-    for _ in range(100):
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
         source.poll(10, 0.1)
 
 
