@@ -368,6 +368,6 @@ def test_a_lock_that_anybody_can_hold_does_not_stop_an_insert(
     seqguard.guard(db)
     oid = one(db, "SELECT 't_id_seq'::regclass::oid::int")
     connect(user=role).execute(f"SELECT pg_advisory_lock(83179, {oid}), pg_advisory_lock(83179, 0)")
-    db.execute("SET statement_timeout = '5s'; INSERT INTO t VALUES (5000, ''); SELECT seqguard.fix()")
+    db.execute("SET statement_timeout = '60s'; INSERT INTO t VALUES (5000, ''); SELECT seqguard.fix()")
     db.execute(NO_ID)
     assert one(db, "SELECT max(id) FROM t") == 5001
