@@ -21,6 +21,8 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from seqguard.demo.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -35,14 +37,6 @@ def program() -> Path:
     assert found is not None
     assert found.origin is not None
     return Path(found.origin).parent / "bin" / "tansu"
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 @dataclass

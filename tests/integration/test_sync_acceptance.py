@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from platforms import EXAMPLE, PROGRAM, environment, until
+
+from seqguard.demo.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,12 +104,6 @@ def test_every_table_is_equal_and_takes_ordinary_inserts(
     until(lambda: legacy("SELECT * FROM legacy_likes WHERE id = 80"), "the like")
     world.assert_equal()
     world.assert_ordinary_inserts_succeed()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_prometheus_reads_what_was_done(world: World) -> None:
