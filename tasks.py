@@ -119,6 +119,7 @@ def test(arguments: list[str]) -> None:
         need("npm", "pgbouncer", "mariadbd", "docker-compose")
         need_plpgsql_check()
         lint([])
+        run(PYTHON, ROOT / "tests" / "servers.py")
         run(PYTHON, "-m", "pytest", "-n", "2", "-q")
         run(PYTHON, versions, "--part", "13", "14", "15", "16", "17")
 

@@ -108,6 +108,15 @@ class Writers:
         if problems:
             raise problems[0]
 
+    def work(self, seconds: float) -> None:
+        """Let them write for so long, and until rows of both kinds are there, however slow the machine is."""
+        time.sleep(seconds)
+        deadline = time.monotonic() + TIMEOUT
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            while not self.told or not values(connection, "SELECT 1 FROM t WHERE kind LIKE 'x-%' LIMIT 1"):
+                assert time.monotonic() < deadline, "the load writes nothing"
+                time.sleep(0.01)
+
     def session(self, task: Callable[[Connection], None], problems: list[BaseException]) -> None:
         try:
             with psycopg.connect(self.dsn, autocommit=True) as connection:
@@ -173,7 +182,7 @@ def killed(server: Server, load: float) -> Round:
     before = recoveries(server)
     writers = Writers(server.conninfo())
     with writers.running():
-        time.sleep(load)
+        writers.work(load)
         kill(server)
     server.start()
     return look(server, writers.told, recovered=recoveries(server) > before)
@@ -188,7 +197,7 @@ def promoted(primary: Server, load: float) -> Round:
     writers = Writers(primary.conninfo())
     with standby(primary) as replica:
         with writers.running():
-            time.sleep(load)
+            writers.work(load)
             told = writers.told.copy()
             replica.control("promote")
         return look(replica, told, recovered=recoveries(replica) > 0)

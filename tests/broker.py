@@ -21,10 +21,12 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from seqguard.demo.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_UP_SECONDS = 20.0
+_UP_SECONDS = 60.0
 _quiet = logging.getLogger("tests.broker")
 _quiet.addHandler(logging.NullHandler())
 
@@ -35,14 +37,6 @@ def program() -> Path:
     assert found is not None
     assert found.origin is not None
     return Path(found.origin).parent / "bin" / "tansu"
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 @dataclass
@@ -99,7 +93,7 @@ class Broker:
     def topic(self, name: str, partitions: int = 1) -> str:
         """Make a topic; return its name."""
         admin = self.admin()
-        admin.create_topics([NewTopic(name, partitions, 1)])[name].result(10)
+        admin.create_topics([NewTopic(name, partitions, 1)])[name].result(60)
         return name
 
     def produce(self, topic: str, messages: Iterable[tuple[bytes | None, bytes | None]]) -> None:
@@ -107,7 +101,7 @@ class Broker:
         producer = Producer({"bootstrap.servers": f"127.0.0.1:{self.port}", "linger.ms": 5}, logger=_quiet)
         for key, value in messages:
             send(producer, topic, key, value)
-        left = producer.flush(30)
+        left = producer.flush(60)
         assert left == 0, f"{left} messages were not delivered"
 
 

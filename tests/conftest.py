@@ -95,10 +95,11 @@ def db(connect: Connect) -> Connection:
 
 @pytest.fixture
 def role(db: Connection) -> Iterator[str]:
-    """An ordinary role, gone afterwards."""
+    """An ordinary role, gone afterwards. So are its sessions: a test that fails may leave locks."""
     name = f"role_{secrets.token_hex(4)}"
     db.execute(f"CREATE ROLE {name} LOGIN")
     yield name
+    db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [name])
     db.execute(f"DROP OWNED BY {name} CASCADE")
     db.execute(f"DROP ROLE {name}")
 
@@ -127,7 +128,7 @@ def one(connection: Connection, query: str, parameters: Any = None) -> Any:
     return row[0]
 
 
-def eventually(connection: Connection, query: str, expected: object, seconds: float = 10) -> None:
+def eventually(connection: Connection, query: str, expected: object, seconds: float = 60) -> None:
     """Wait until a query returns a value."""
     deadline = time.monotonic() + seconds
     while (value := one(connection, query)) != expected:

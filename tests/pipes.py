@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from seqguard.demo.mariadb import MariaDB
     from seqguard.sync.event import Change, Offset, Row
 
-SECONDS = 30
+SECONDS = 60
 
 
 def mapping(table: str, *columns: str, key: tuple[str, ...] = ("id",), **rules: Any) -> TableMapping:

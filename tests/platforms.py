@@ -53,7 +53,7 @@ _ORDINARY = (
 )
 
 
-def until(holds: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def until(holds: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     """Poll until something holds; return it."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):
@@ -72,12 +72,12 @@ class Worker:
     def kill(self) -> None:
         """As kill -9 does."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         """Ask it to stop; its exit code."""
         self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(60)
 
     def until_reading(self) -> None:
         """Until it has connected to both ends."""

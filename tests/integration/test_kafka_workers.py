@@ -14,6 +14,7 @@ import pytest
 from broker import Broker, running
 from conftest import Connect, Connection, one, rows
 from debezium_messages import Connector, user
+from platforms import until
 
 from seqguard.sync.event import BadMessage, Batch, Position
 from seqguard.sync.kafka.options import Options
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from seqguard.sync.source import Stored
 
 
-FAST = "session.timeout.ms=2000\nheartbeat.interval.ms=200\nreconnect.backoff.max.ms=200\n"
+FAST = "session.timeout.ms=6000\nheartbeat.interval.ms=200\nreconnect.backoff.max.ms=200\n"
 SECONDS = 60.0
 TABLE = """
 CREATE TABLE legacy_users (
@@ -87,14 +88,10 @@ class Silent:
 class Member:
     """A worker in a thread."""
 
-    def __init__(self, dsn: str, options: Options, topic: str) -> None:
+    def __init__(self, source: KafkaSource, writer: Writer, limits: Limits) -> None:
         self.stop, self.watch = threading.Event(), Silent()
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            target = read_target(connection, "public", "legacy_users")
-        source = KafkaSource(options, {topic: [(MAPPING, target)]})
-        limits = Limits(batch_size=50)
-        worker = Worker(source, Writer(dsn, "group", [MAPPING]), self.watch, self.stop, limits)
-        self.thread = threading.Thread(target=worker.run)
+        worker = Worker(source, writer, self.watch, self.stop, limits)
+        self.thread = threading.Thread(target=worker.run, daemon=True)
 
     def end(self) -> None:
         self.stop.set()
@@ -102,9 +99,15 @@ class Member:
         assert not self.thread.is_alive()
 
 
+def member(dsn: str, options: Options, topic: str) -> Member:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        target = read_target(connection, "public", "legacy_users")
+    source = KafkaSource(options, {topic: [(MAPPING, target)]})
+    return Member(source, Writer(dsn, "group", [MAPPING]), Limits(batch_size=50))
+
+
 @contextmanager
-def member(*arguments: Any) -> Iterator[Member]:
-    working = Member(*arguments)
+def at_work(working: Member) -> Iterator[Member]:
     working.thread.start()
     try:
         yield working
@@ -178,10 +181,10 @@ def test_members_come_and_go_and_every_change_is_applied_once(
     options = Options(broker.servers, f"group-{secrets.token_hex(4)}", str(path))
     messages = list(history())
     third = len(messages) // 3
-    with member(dsn, options, topic) as first:
+    with at_work(member(dsn, options, topic)) as first:
         broker.produce(topic, messages[:third])
         wait_for(db, 1, first)
-        with member(dsn, options, topic) as second:
+        with at_work(member(dsn, options, topic)) as second:
             broker.produce(topic, messages[third : 2 * third])
             deadline, more = time.monotonic() + SECONDS, 0
             while not second.watch.changes:
@@ -220,21 +223,13 @@ def test_a_member_that_waits_for_the_target_stays_in_the_group(
         Options(broker.servers, topic, str(path)),
         {topic: [(MAPPING, read_target(db, "public", "legacy_users"))]},
     )
-    stop, watch = threading.Event(), Silent()
-    writer = Writer(dsn, "group", [MAPPING], WriterLimits(lock_timeout=50))
-    thread = threading.Thread(target=Worker(source, writer, watch, stop).run)
-    with connect() as holder, holder.transaction():
-        holder.execute("LOCK TABLE legacy_users IN SHARE MODE")
-        thread.start()
-        deadline = time.monotonic() + SECONDS
-        while watch.failures < 3:
-            assert time.monotonic() < deadline, "the worker does not meet the lock"
-            time.sleep(0.02)
-    while not watch.changes:
-        assert time.monotonic() < deadline, "the worker does not go on"
-        time.sleep(0.02)
-    stop.set()
-    thread.join(SECONDS)
+    working = Member(source, Writer(dsn, "group", [MAPPING], WriterLimits(lock_timeout=50)), Limits())
+    holder = connect()
+    holder.execute("BEGIN; LOCK TABLE legacy_users IN SHARE MODE")
+    with at_work(working):
+        until(lambda: working.watch.failures >= 3, "the worker meets the lock")
+        holder.execute("COMMIT")
+        until(lambda: working.watch.changes, "the worker goes on")
     assert (source.starts, found(db)) == (1, [(1, "user1", "active", "sync_service")])
 
 

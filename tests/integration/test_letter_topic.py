@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dsn"]
 
-SECONDS = 20
+SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ def topic(broker: Broker) -> str:
     return broker.topic(f"letters-{secrets.token_hex(4)}")
 
 
-def publish(dsn: str, servers: str, topic: str) -> list[str]:
+def publish(dsn: str, servers: str, topic: str, seconds: float = SECONDS) -> list[str]:
     """Tell the topic of what there is; return what kept us from it."""
     problems: list[str] = []
-    Publisher(dsn, "s", Topic(servers, topic, None), problems.append).close()
+    Publisher(dsn, "s", Topic(servers, topic, None, seconds), problems.append).close()
     return problems
 
 
@@ -124,7 +124,7 @@ def test_a_letter_that_fails_otherwise_when_it_is_tried_again_is_told_again(
 def test_brokers_that_are_away_are_told_when_they_are_back(
     target: Connection, dsn: str, broker: Broker, topic: str
 ) -> None:
-    (problem,) = publish(dsn, "127.0.0.1:1", topic)
+    (problem,) = publish(dsn, "127.0.0.1:1", topic, 1)
     assert problem.startswith(f"topic {topic} at 127.0.0.1:1: ")
     assert one(target, "SELECT count(published) FROM seqguard_sync.dead_letters") == 0
     publish(dsn, broker.servers, topic)

@@ -201,8 +201,8 @@ class Writers:
             self.done[self.side] += 1
 
     def wait(self, count: int) -> None:
-        """Until so many inserts have been tried on this side, at most for 20 seconds."""
-        deadline = time.monotonic() + 20
+        """Until so many inserts have been tried on this side, at most for a minute."""
+        deadline = time.monotonic() + 60
         while self.done[self.side] < count and time.monotonic() < deadline:
             time.sleep(0.01)
         assert self.done[self.side] >= count

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import closing
-from pipes import Reading, brief, mapping
+from pipes import SECONDS, Reading, brief, mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -362,7 +363,8 @@ def read_all(reading: Reading, stored: dict[str, Offset]) -> list[Change]:
     found: list[Change] = []
     with closing(reading.source()) as source:
         source.start(stored.get)
-        for _ in range(200):
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
             batch = source.poll(1_000, 0.1)
             found += batch.changes
             stored.update(batch.positions)
@@ -372,7 +374,8 @@ def read_all(reading: Reading, stored: dict[str, Offset]) -> list[Change]:
 
 
 def poll_long(source: BinlogSource) -> None:
-    for _ in range(600):
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
         source.poll(10, 0.1)
 
 

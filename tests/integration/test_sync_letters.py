@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pipes import Reading, mapping
@@ -78,24 +79,23 @@ def test_letters_of_a_stopped_table_are_applied_when_it_is_right_again(
 
 def test_a_retry_beside_a_worker_undoes_nothing_newer(db: Connection, dsn: str, file: str) -> None:
     db.execute(TABLES.encode())
-    read = config.load(file)
+    read, tried = config.load(file), threading.Event()
 
     def work() -> None:
         with closing(Writer(dsn, "s", [USERS, POSTS], LIMITS)) as writer:
             for version in range(VERSIONS):
                 writer.apply(batch(user(1, email="a") if version == 0 else user(2, str(version), email="a")))
                 if version == VERSIONS // 2:
+                    assert tried.wait(60), "nothing was tried beside the worker"
                     db.execute("UPDATE users SET email = 'free' WHERE id = 1")
 
-    tries = 0
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(work)
         while not working.done():
             if _is_installed(db) and handling.letters(read, None, None):
                 handling.retry(read, handling.Choice())
-                tries += 1
+                tried.set()
         working.result()
-    assert tries, "nothing was tried beside the worker"
     handling.retry(read, handling.Choice())
     assert rows(db, "SELECT id, name FROM users ORDER BY id") == [(1, "n"), (2, str(VERSIONS - 1))]
     assert letters(db) == []

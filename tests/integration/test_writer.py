@@ -145,9 +145,9 @@ def test_a_row_that_a_constraint_refuses_becomes_a_letter_and_the_others_go_on(
 def test_a_child_waits_for_its_parent(target: Connection, writer: Writer) -> None:
     assert writer.apply(batch(post(1, 1))).waiting == {"posts": 1}
     assert letters(target) == [("posts", "[1]", "waiting", "23503")]
-    writer.apply(batch(user(1)))
+    at_once = writer.apply(batch(user(1))).retried  # its time may have come already
     target.execute("UPDATE seqguard_sync.dead_letters SET next_try = now()")
-    assert writer.apply(Batch()).retried == 1
+    assert at_once + writer.apply(Batch()).retried == 1
     assert rows(target, "SELECT id FROM posts") == [(1,)]
     assert letters(target) == []
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from conftest import rows
+from conftest import one, rows
 
 from seqguard.sync.event import Batch, Change, Position
 from seqguard.sync.mapping.table import TableMapping
@@ -97,6 +97,23 @@ def batches(changes: Sequence[Change], *sizes: int) -> list[Batch]:
         found.append(batch(*changes[start : start + size]))
         start += size
     return [*found, batch(*changes[start:])]
+
+
+def count_attempts(db: Connection, table: str) -> None:
+    """From here on count the statements that insert into a table, failed ones too."""
+    db.execute("CREATE SEQUENCE attempts MINVALUE 0")
+    db.execute("SELECT nextval('attempts')")
+    db.execute("""
+        CREATE FUNCTION attempt() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN PERFORM nextval('public.attempts'); RETURN NULL; END$$""")
+    db.execute(
+        f"CREATE TRIGGER attempt BEFORE INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION attempt()".encode()
+    )
+
+
+def attempts(db: Connection) -> int:
+    """How many statements there have been."""
+    return int(one(db, "SELECT last_value FROM attempts"))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ PARTITIONS = 4
 NUMBER = {"type": "int32", "optional": False}
 TEXT = {"type": "string", "optional": True}
 CREATED = "2024-05-06T07:08:09.123456Z"
-PROPERTIES = "session.timeout.ms=3000\nheartbeat.interval.ms=300\nreconnect.backoff.max.ms=200\n"
+PROPERTIES = "session.timeout.ms=6000\nheartbeat.interval.ms=300\nreconnect.backoff.max.ms=200\n"
 
 CONNECTORS = {
     "users": Connector(fields=(*USERS, {**TEXT, "field": "mobile"})),
@@ -172,6 +172,6 @@ def test_two_workers_bring_rows_of_all_partitions_whatever_happens(world: World,
     broker.resume()
     # as after a connector's crash: the last messages of the second third come again
     send(broker, platform.messages[2 * total // 3 - 100 :])
-    until(lambda: is_equal(world, platform), "all tables are equal", 60)
+    until(lambda: is_equal(world, platform), "all tables are equal", 120)
     until(lambda: not world.letters(), "nothing waits any more")
     world.assert_ordinary_inserts_succeed()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqguard.demo.ports import free_port
 from seqguard.errors import SeqguardError
 from seqguard.sync.mysql import client
 
@@ -139,7 +140,7 @@ def create(settings: Mapping[str, str] | None = None) -> MariaDB:
 
     Raises SeqguardError, and leaves nothing behind, when it does not start.
     """
-    server = MariaDB(Path(tempfile.mkdtemp(prefix="seqguard-mariadb-")), _free_port(), settings or {})
+    server = MariaDB(Path(tempfile.mkdtemp(prefix="seqguard-mariadb-")), free_port(), settings or {})
     try:
         _initialize(server)
         server.start()
@@ -182,12 +183,6 @@ def _flags(lines: Mapping[str, str]) -> list[str]:
 
 def _user() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _tail(log: Path) -> str:

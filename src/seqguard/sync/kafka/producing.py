@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from confluent_kafka import KafkaError
 
-_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())
 
@@ -24,10 +23,13 @@ _log.addHandler(logging.NullHandler())
 class Topic:
     """A topic that messages are sent to."""
 
-    def __init__(self, servers: str, topic: str, option_file: str | None) -> None:
-        """Connects with the first message. Raises SeqguardError when the option file cannot be read, or is not what librdkafka takes."""
-        limits = {"message.timeout.ms": int(_SECONDS * 1000)}
-        self._servers, self._topic = servers, topic
+    def __init__(self, servers: str, topic: str, option_file: str | None, seconds: float = 5.0) -> None:
+        """Connects with the first message, and gives up after so many seconds.
+
+        Raises SeqguardError when the option file cannot be read, or is not what librdkafka takes.
+        """
+        limits = {"message.timeout.ms": int(seconds * 1000)}
+        self._servers, self._topic, self._seconds = servers, topic, seconds
         properties = {**producer_properties(servers, option_file), **limits}
         with telling_mistakes():
             self._producer = confluent_kafka.Producer(properties, logger=_log)
@@ -46,7 +48,7 @@ class Topic:
         try:
             for key, value in messages:
                 self._producer.produce(self._topic, key=key, value=value, on_delivery=delivered)
-            left = self._producer.flush(_SECONDS + 1)
+            left = self._producer.flush(self._seconds + 1)
         except (KafkaException, BufferError) as error:
             raise TransientError(f"topic {self._topic} at {self._servers}: {error}") from None
         if failed or left:
