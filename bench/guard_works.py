@@ -95,6 +95,7 @@ class Bench:
         yield timed("1 row, explicit id not ahead", table, self.explicit(table), 1.03)
         table = self.table(shape)
         yield timed("upsert of a row that is there", table, self.upsert(table), 1.03)
+        yield timed("UPDATE of another column", table, self.update(table))
 
     def many(self, shape: Shape) -> Iterator[Figure]:
         table = self.table(shape)
@@ -171,6 +172,12 @@ class Bench:
         upsert = f"INSERT INTO t ({', '.join(columns)}) VALUES ({values}) {instead}"
         ids = count()
         return self.prepared(table, upsert, lambda n: [there(table.shape, next(ids)) for _ in range(n)])
+
+    def update(self, table: Table) -> Meter:
+        """A column that no sequence feeds, of one row after the other."""
+        update = f"UPDATE t SET {table.shape.changed} = $2 WHERE id = $1"
+        ids = count()
+        return self.prepared(table, update, lambda n: [there(table.shape, next(ids))[:2] for _ in range(n)])
 
     def prepared(
         self, table: Table, statement: str, parameters: Callable[[int], Parameters], rounds: int | None = None
