@@ -5,8 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 import structlog
+
+from seqguard.render.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
 
 _LIBRARIES = ("pymysql", "pymysqlreplication")
 
@@ -38,6 +44,7 @@ def configure() -> structlog.typing.FilteringBoundLogger:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=not people),
+            *((_spelt_out,) if people else ()),
             _renderer(people=people),
         ],
         logger_factory=lambda *_: _StandardError(),
@@ -48,6 +55,11 @@ def configure() -> structlog.typing.FilteringBoundLogger:
         library.handlers, library.propagate = [_Routed(logging.WARNING)], False
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+def _spelt_out(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    """With nothing in the values that a terminal would obey: a name can hold anything."""
+    return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def _renderer(*, people: bool) -> structlog.typing.Processor:
