@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import TYPE_CHECKING
 
-import pytest
 import structlog
 
 from seqguard.sync.running.logs import configure
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Terminal(io.StringIO):
