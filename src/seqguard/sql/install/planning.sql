@@ -11,6 +11,9 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     named pg_catalog.text;
+    tables pg_catalog.oid[];
+    objects pg_catalog.oid[];
+    used pg_catalog.oid[];
     called pg_catalog.regprocedure;
 BEGIN
     -- a sequence that has been looked at by its oid keeps its name
@@ -23,23 +26,24 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = named || ' was renamed meanwhile: run again';
     END IF;
+    -- step by step, so that each looks its rows up by an index, whatever the planner is allowed to do
+    tables := relations || ARRAY(
+        SELECT t.relid::pg_catalog.oid
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) AS t
+        WHERE c.oid = ANY (relations) AND c.relkind = 'p');
+    objects := tables
+        || ARRAY(SELECT i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = ANY (tables))
+        || ARRAY(SELECT e.oid FROM pg_catalog.pg_statistic_ext AS e WHERE e.stxrelid = ANY (tables));
+    used := ARRAY(
+        SELECT d.refobjid FROM pg_catalog.pg_depend AS d
+        WHERE d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
+          AND d.objid = ANY (objects)
+          AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass));
     SELECT p.oid INTO called
-    FROM pg_catalog.unnest(relations) AS r (oid)
-    CROSS JOIN LATERAL (
-        SELECT r.oid UNION SELECT t.relid FROM pg_catalog.pg_partition_tree(r.oid) AS t) AS t (oid)
-    CROSS JOIN LATERAL (
-        SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, t.oid
-        UNION ALL
-        SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = t.oid
-        UNION ALL
-        SELECT 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, e.oid
-        FROM pg_catalog.pg_statistic_ext AS e WHERE e.stxrelid = t.oid) AS o (classid, oid)
-    JOIN pg_catalog.pg_depend AS d ON d.classid = o.classid AND d.objid = o.oid
-    LEFT JOIN pg_catalog.pg_operator AS q
-        ON d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND q.oid = d.refobjid
-    JOIN pg_catalog.pg_proc AS p
-        ON p.oid = CASE WHEN d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass THEN d.refobjid ELSE q.oprcode END
+    FROM pg_catalog.pg_proc AS p
     JOIN pg_catalog.pg_roles AS w ON w.oid = p.proowner AND NOT w.rolsuper AND w.rolname <> current_user
+    WHERE p.oid = ANY (used || ARRAY(SELECT q.oprcode::pg_catalog.oid FROM pg_catalog.pg_operator AS q WHERE q.oid = ANY (used)))
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
