@@ -133,7 +133,8 @@ def test_a_new_group_reads_from_the_beginning_and_goes_on_where_the_target_stand
     place.send(*inserts(range(5, 8)))
     place.read(target, 8)
     assert target.ids == list(range(8))
-    assert target.positions == {f"{place.topic}/0": {"offset": 8}}
+    (position,) = target.positions.values()
+    assert position == {"offset": 8, "columns": {"revamp_users": COLUMNS}}
 
 
 def test_positions_are_the_targets_not_the_brokers(place: Place) -> None:

@@ -85,12 +85,13 @@ class Batch:
     """What one poll of a source brought: changes in their order, and where each stream stands after them.
 
     positions may move on without changes: nothing of interest was read. stopped tells of the source tables
-    whose columns no longer are what the mapping needs, and why; their changes are among the
-    changes no less. bad are messages that no change can be made of: the writer stores each as a dead letter, in the
+    whose columns no longer are what the mapping needs, and why; their changes are among the changes no less.
+    lacks: by source table that has rows here, mapped columns that no row has: they are from before these came. bad are messages that no change can be made of: the writer stores each as a dead letter, in the
     transaction that stores positions, which are beyond them.
     """
 
     changes: Sequence[Change] = ()
     positions: Mapping[str, Offset] = field(default_factory=dict)
     stopped: Mapping[str, str] = field(default_factory=dict)
+    lacks: Mapping[str, frozenset[str]] = field(default_factory=dict)
     bad: Sequence[BadMessage] = ()

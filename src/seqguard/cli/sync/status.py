@@ -75,7 +75,8 @@ def _row(stream: Stream, unit: str) -> tuple[str, ...]:
 
 def _ordered(position: Mapping[str, Any]) -> list[str]:
     """The parts of a position as people read them: where in the binlog, by which names, then whatever else."""
-    return sorted(position, key=lambda part: _PARTS.index(part) if part in _PARTS else len(_PARTS))
+    parts = (part for part in position if part != "columns")
+    return sorted(parts, key=lambda part: _PARTS.index(part) if part in _PARTS else len(_PARTS))
 
 
 def _snapshot(done: Mapping[str, Any]) -> str:

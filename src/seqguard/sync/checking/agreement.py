@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from seqguard.sync.checking import fitting
 from seqguard.sync.kafka.connect_types import by_hint
+from seqguard.sync.mapping.table import new_columns
 
 if TYPE_CHECKING:
     from seqguard.sync.event import Value
@@ -46,6 +47,7 @@ class Known:
     such table. mapped: target tables that the file names. unique: the source's unique keys. goes_on: the target
     has rows already, and a column that the source got since then keeps nobody from going on. before: the target of
     each source column that was read when the position was last stored, None for one that only a filter looked at.
+    anew: how the rows are copied again, for people.
     """
 
     rules: TableRules
@@ -56,6 +58,7 @@ class Known:
     unique: Sequence[frozenset[str]] = ()
     goes_on: bool = False
     before: Mapping[str, str | None] = field(default_factory=dict)
+    anew: str = ""
 
     @property
     def lost(self) -> list[str]:
@@ -75,17 +78,8 @@ class Known:
 
     @property
     def awaited(self) -> dict[str, str]:
-        """Columns that did not go over before: the log may hold rows without them.
-
-        Not one that has taken the place of another: rows without it would lose that one's value.
-        """
-        fed = {*self.before.values()}
-        is_new = self.goes_on and bool(self.before)
-        return {
-            name: to
-            for name, to in self.pairs
-            if is_new and name not in self.before and name not in self.rules.key and to not in fed
-        }
+        """Columns that did not go over before: the log may hold rows without them."""
+        return new_columns(self.pairs, self.before, self.rules.key) if self.goes_on else {}
 
     @property
     def ignored(self) -> list[str]:
@@ -152,7 +146,7 @@ def lost_text(known: Known) -> str:
     return (
         f"{known.rules.source} has no column {listed} any more, which went over before: the table is stopped. Put it"
         " in leave_out, and out of key and filters, and retry its letters; or map the column that took its place and"
-        " copy the rows again with `seqguard sync run FILE --snapshot`"
+        f" copy the rows again {known.anew}"
     )
 
 
@@ -309,7 +303,7 @@ def _of_ignored(known: Known) -> Iterator[Finding]:
     for name in known.ignored:
         text = (
             f"{known.rules.target} has no column {name}: it is ignored. Put it in leave_out, or add it to the target"
-            " and copy the rows again with `seqguard sync run FILE --snapshot`"
+            f" and copy the rows again {known.anew}"
         )
         yield Finding(known.rules.source, f"columns.{name}", text, warning=True)
 

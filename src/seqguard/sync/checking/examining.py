@@ -19,13 +19,17 @@ from seqguard.sync.target.catalog import WRITABLE, NoSuchTargetError, read_targe
 from seqguard.sync.target.values import encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from seqguard.sync.event import Value
     from seqguard.sync.mapping.config import Config, MySQL
     from seqguard.sync.mapping.table import TableMapping, TableRules
     from seqguard.sync.mysql.client import Cascade, SourceColumn
     from seqguard.sync.target.catalog import TargetColumn, TargetTable
+
+
+_BY_SNAPSHOT = "with `seqguard sync run FILE --snapshot`"
+_BY_SIGNAL = "by an execute-snapshot signal to the connector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def examine(config: Config, connection: pg.Connection, *, snapshot: bool = False
     sources = read_source(config.mysql) if config.mysql else None
     targets = {table.target: _target(connection, table) for table in config.tables}
     mapped = frozenset((table.target_schema, table.target_table) for table in config.tables)
-    known = []
+    known, is_kafka = [], isinstance(config.source, KafkaSource)
     for rules in config.tables:
         source = _columns(rules, sources, config.mysql, found, warning=began.has(rules.source))
         target = targets[rules.target]
@@ -98,13 +102,15 @@ def examine(config: Config, connection: pg.Connection, *, snapshot: bool = False
             tuple(sources.unique.get(rules.source, ())) if sources else (),
             began.has(rules.source),
             began.columns.get(rules.source, {}),
+            _BY_SIGNAL if is_kafka else _BY_SNAPSHOT,
         )
         found += agreement.findings(one)
         known.append(one)
     found += access.of_target(connection, known)
     found += cascades.findings(connection, known, sources.cascades if sources else {})
     wrong = any(not finding.warning and not finding.stops for finding in found)
-    mappings = () if wrong else tuple(complete(one, snapshot=snapshot) for one in known)
+    awaits = not snapshot and not is_kafka
+    mappings = () if wrong else tuple(complete(one, awaits=awaits) for one in known)
     return Examination(tuple(found), mappings)
 
 
@@ -123,16 +129,28 @@ def _began(config: Config, streams: Mapping[str, Mapping[str, object]]) -> Began
     if isinstance(config.source, KafkaSource):
         topics = {name.rpartition("/")[0] for name in streams}
         tables = (table.source for table in config.tables if config.topic(table) in topics)
-        return Began(goes_on=True, copied=frozenset(tables))
+        return Began(True, frozenset(tables), _brought(streams.values()) if config.mysql else {})
     beside: Mapping[str, Any] = streams.get(COPIED, {})
     copied = frozenset(beside["tables"]) if "tables" in beside else None
     goes_on = STREAM in streams and "snapshot" not in streams[STREAM]
     return Began(goes_on, copied, beside.get("columns", {}))
 
 
-def complete(known: Known, *, snapshot: bool) -> TableMapping:
-    """The mapping with every column, as far as the catalogs tell; without a snapshot, new ones are awaited."""
-    awaited = {} if snapshot else known.awaited
+def _brought(offsets: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
+    """By source table, the columns that went over from any partition."""
+    found: dict[str, dict[str, str | None]] = {}
+    for offset in offsets:
+        for table, columns in offset.get("columns", {}).items():
+            found.setdefault(table, {}).update(columns)
+    return found
+
+
+def complete(known: Known, *, awaits: bool) -> TableMapping:
+    """The mapping with every column, as far as the catalogs tell; new ones are awaited.
+
+    Not where every row has them, as in a snapshot, or tells whether it has them, as in a message of Kafka's.
+    """
+    awaited = known.awaited if awaits else {}
     mapping = known.rules.complete(name for name, _ in known.pairs if name not in awaited)
     return replace(mapping, awaited=awaited, stopped=agreement.lost_text(known))
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Decoders = Mapping[str, Decode]
 
+_NOTHING: frozenset[str] = frozenset()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEARTBEAT = {"ts_ms"}
 _SCHEMA_CHANGE = {"databaseName", "ddl"}
@@ -53,14 +54,16 @@ class Columns:
 
     mapping: TableMapping
     target: TargetTable
-    needed: frozenset[str] = field(init=False)
     known: frozenset[str] = field(init=False)
     _decoders: dict[tuple[Schema | None, str], Decoders] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        filters = (*self.mapping.ignore, *self.mapping.only)
-        self.needed = frozenset((*self.mapping.columns, *filters))
-        self.known = frozenset((*self.mapping.key, *filters))
+        self.known = frozenset((*self.mapping.key, *self.mapping.ignore, *self.mapping.only))
+
+    def missing(self, row: Row) -> frozenset[str]:
+        """The needed columns that a row lacks."""
+        reads = self.mapping.reads
+        return _NOTHING if len(row) == len(reads) else frozenset(reads.keys() - row.keys())
 
     def row(self, schema: Schema | None, part: str, values: object) -> Row:
         """The needed columns of a row, as far as they are there.
@@ -84,7 +87,7 @@ class Columns:
         return row
 
     def _make(self, schema: Schema | None, part: str) -> Decoders:
-        names = self.known if part in {"before", "key"} else self.needed
+        names = self.known if part in {"before", "key"} else self.mapping.reads
         try:
             made = self._by_schema(schema, part, names) if schema else self._by_target(names)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -228,13 +231,6 @@ class Decoder:
         return key
 
 
-def lacking(change: Change, columns: Columns) -> str | None:
-    """Which mapped columns a row no longer has, for people; None when it has them all."""
-    if change.after is None or len(change.after) == len(columns.needed):
-        return None
-    return ", ".join(sorted(columns.needed - change.after.keys()))
-
-
 def _is_envelope(schema: Schema | None, payload: Mapping[str, Any]) -> bool:
     if schema is not None and schema.name.endswith(".Envelope"):
         return "op" in payload
@@ -257,7 +253,7 @@ def _written(message: Message, columns: Columns, schema: Schema | None, part: st
 
 def _refuse_unavailable(columns: Columns, values: Any) -> None:
     """PostgreSQL's connector does not have a large value that an update did not change."""
-    for name in columns.needed:
+    for name in columns.mapping.reads:
         if isinstance(values, dict) and values.get(name) in _UNAVAILABLE:
             raise MalformedError(
                 columns.mapping.source,

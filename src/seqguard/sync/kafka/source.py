@@ -15,15 +15,16 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicP
 from seqguard.errors import SeqguardError
 from seqguard.sync.event import BadMessage, Batch, Change, Position
 from seqguard.sync.failure import TransientError
-from seqguard.sync.kafka.debezium import Columns, Decoder, MalformedError, Message, lacking
+from seqguard.sync.kafka.debezium import Columns, Decoder, MalformedError, Message
 from seqguard.sync.kafka.options import is_cooperative, properties, telling_mistakes
+from seqguard.sync.mapping.table import new_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from seqguard.sync.event import Json, Offset
+    from seqguard.sync.event import Json, Offset, Row
     from seqguard.sync.kafka.options import Options
-    from seqguard.sync.mapping.table import TableMapping
+    from seqguard.sync.mapping.table import TableMapping, Targets
     from seqguard.sync.source import Stored
     from seqguard.sync.target.catalog import TargetTable
 
@@ -49,8 +50,10 @@ _log.addHandler(logging.NullHandler())
 
 @dataclass(slots=True, eq=False)
 class _Partition:
-    """An assigned partition: its stream's name, the next offset, and the key of a delete just read.
+    """An assigned partition: the next offset, the key of a delete just read, and what rows brought.
 
+    columns: by source table, those that went over from here, with their targets. A row without one is from after
+    it was dropped; without a column that none has brought so far, from before that came.
     Debezium sends a tombstone after a delete: one with the same key directly after it says nothing new. Alone
     it is a delete of its own: of unwrapped messages, or all that compaction left.
     """
@@ -59,6 +62,7 @@ class _Partition:
     number: int
     next: int | None
     deleted: str | None
+    columns: dict[str, Targets]
 
     @property
     def stream(self) -> str:
@@ -69,7 +73,14 @@ class _Partition:
         offset: dict[str, Json] = {"offset": self.next}
         if self.deleted is not None:
             offset["deleted"] = self.deleted
+        if self.columns:
+            offset["columns"] = dict(self.columns)
         return offset
+
+    def news(self, mapping: TableMapping) -> frozenset[str]:
+        """The columns that older rows of a table lack, as far as no filter looks at them."""
+        new = new_columns(mapping.columns.items(), self.columns.get(mapping.source, {}), mapping.key)
+        return frozenset(new.keys() - {*mapping.ignore, *mapping.only})
 
 
 def stream(topic: str, partition: int) -> str:
@@ -80,7 +91,13 @@ def stream(topic: str, partition: int) -> str:
 def _partition(assigned: TopicPartition, offset: Offset | None) -> _Partition:
     """An assigned partition, where the target stands in it."""
     stored: Mapping[str, Any] = offset or {}
-    return _Partition(assigned.topic, assigned.partition, stored.get("offset"), stored.get("deleted"))
+    return _Partition(
+        assigned.topic,
+        assigned.partition,
+        stored.get("offset"),
+        stored.get("deleted"),
+        dict(stored.get("columns", {})),
+    )
 
 
 class KafkaSource:
@@ -110,11 +127,17 @@ class KafkaSource:
     def _clear(self) -> None:
         self._decoder = Decoder(self._columns)
         self._partitions: dict[tuple[str | None, int | None], _Partition] = {}
-        self._pending: list[tuple[_Partition, Change | BadMessage | None]] = []
+        self._begin_batch()
+        self._held: confluent_kafka.Message | None = None
         self._failure: Exception | None = None
         self._last_error = ""
         self._brokers_down = False
         self._joined = False
+
+    def _begin_batch(self) -> None:
+        self._pending: list[tuple[_Partition, Change | BadMessage | None]] = []
+        self._lacks: dict[str, frozenset[str]] = {}
+        self._stopped: dict[str, str] = {}
 
     def start(self, stored: Stored) -> None:
         """Join the group. Each partition that we get is read from where the target stands, or from its beginning.
@@ -136,15 +159,19 @@ class KafkaSource:
         self._reach(REACH_SECONDS)
 
     def poll(self, limit: int, seconds: float) -> Batch:
-        """What is there, at most so many messages, some of which may bring no change.
+        """What is there, at most so many messages, some of which may bring no change, in which all rows of a table
+        have the same columns.
 
         A partition that is taken from us meanwhile takes its changes with it: its next reader brings them.
         Raises TransientError when no broker is left; SeqguardError when a position is no longer in the topic, the
         brokers refuse us, or messages have values whose type is left open.
         """
         consumer, until = self._running(), time.monotonic() + seconds
-        self._pending = []
-        while len(self._pending) < limit:
+        self._begin_batch()
+        held, self._held = self._held, None
+        if held is not None:
+            self._take(held)
+        while len(self._pending) < limit and self._held is None:
             message = consumer.poll(0 if self._pending else max(0.0, until - time.monotonic()))
             if self._failure:
                 raise self._failure
@@ -215,16 +242,42 @@ class KafkaSource:
         assert offset is not None
         if partition is None or (partition.next is not None and offset < partition.next):
             return
+        item = self._read(message, partition, offset + 1)
+        if isinstance(item, Change) and item.after is not None and not self._fits(item, item.after, partition):
+            self._held = message
+            return
         partition.next = offset + 1
-        self._pending.append((partition, self._read(message, partition)))
+        self._pending.append((partition, item))
 
-    def _read(self, message: confluent_kafka.Message, partition: _Partition) -> Change | BadMessage | None:
+    def _fits(self, change: Change, row: Row, partition: _Partition) -> bool:
+        """Look at a row's columns. False where the batch has rows of its table with others: it opens the next batch."""
+        columns, table = self._by_source[change.table], change.table
+        missing = columns.missing(row)
+        lost = missing and missing - partition.news(columns.mapping)
+        if lost:
+            listed = ", ".join(sorted(lost))
+            self._stopped.setdefault(
+                table, f"its messages no longer have the mapped columns {listed}: dropped or renamed?"
+            )
+            return True
+        if self._lacks.setdefault(table, missing) != missing:
+            return False
+        reads = columns.mapping.reads
+        if partition.columns.get(table) is not reads:
+            partition.columns[table] = (
+                {name: to for name, to in reads.items() if name not in missing} if missing else reads
+            )
+        return True
+
+    def _read(
+        self, message: confluent_kafka.Message, partition: _Partition, after: int
+    ) -> Change | BadMessage | None:
         key, value = message.key(), message.value()
         digest = None if key is None else hashlib.blake2b(key, digest_size=12).hexdigest()
         repeated, partition.deleted = partition.deleted == digest, None
         if value is None and repeated and digest is not None:
             return None
-        position = Position(partition.stream, {"offset": partition.next})
+        position = Position(partition.stream, {"offset": after})
         try:
             change = self._decoder.change(Message(partition.topic, key, value, position))
         except MalformedError as error:
@@ -235,25 +288,13 @@ class KafkaSource:
 
     def _batch(self) -> Batch:
         items = [item for _, item in self._pending]
-        changes = [item for item in items if isinstance(item, Change)]
         return Batch(
-            changes=changes,
+            changes=[item for item in items if isinstance(item, Change)],
             positions={partition.stream: partition.offset for partition, _ in self._pending},
-            stopped=self._stopped(changes),
+            stopped=self._stopped,
+            lacks=self._lacks,
             bad=[item for item in items if isinstance(item, BadMessage)],
         )
-
-    def _stopped(self, changes: Sequence[Change]) -> dict[str, str]:
-        """The tables whose rows have lost a column that is mapped."""
-        stopped: dict[str, str] = {}
-        for change in changes:
-            missing = lacking(change, self._by_source[change.table])
-            if missing:
-                stopped.setdefault(
-                    change.table,
-                    f"its messages no longer have the mapped columns {missing}: dropped or renamed?",
-                )
-        return stopped
 
     def _on_assign(self, consumer: confluent_kafka.Consumer, assigned: list[TopicPartition]) -> None:
         """Partitions are ours: read them from where the target stands."""
@@ -274,6 +315,8 @@ class KafkaSource:
         """Partitions are no longer ours: what was read of them, and is not in the target, is another's to bring."""
         gone = [self._partitions.pop((each.topic, each.partition), None) for each in revoked]
         self._pending = [(each, item) for each, item in self._pending if each not in gone]
+        if self._held and (self._held.topic(), self._held.partition()) not in self._partitions:
+            self._held = None
         if is_cooperative(self._properties):
             consumer.incremental_unassign(revoked)
         else:

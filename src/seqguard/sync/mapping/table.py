@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from seqguard.sync.event import Row, Value
 
+    Targets = Mapping[str, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class TableMapping:
@@ -33,6 +35,7 @@ class TableMapping:
     truncates: whether a truncate of the source table empties the target.
     types: by source column, the Debezium type of its values, where messages do not tell (no schema part).
     awaited: target column by source column, of those that are mapped as soon as the source's rows have them.
+    reads: the target of each source column that is read, None for one that only a filter looks at.
     stopped: why none of its changes is applied, "" where they are.
     plan: all this as translate() needs it, made from the other fields.
 
@@ -53,12 +56,15 @@ class TableMapping:
     types: Mapping[str, str] = field(default_factory=dict)
     awaited: Mapping[str, str] = field(default_factory=dict)
     stopped: str = ""
+    reads: Targets = field(init=False, repr=False, compare=False)
     plan: Plan = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         missing = [name for name in self.key if name not in self.columns]
         if missing:
             raise ValueError(f"table {self.source}: column {missing[0]} of the key is not mapped")
+        filters = sorted({*self.ignore, *self.only} - self.columns.keys())
+        object.__setattr__(self, "reads", {**self.columns, **dict.fromkeys(filters)})
         object.__setattr__(self, "plan", _plan(self))
 
     @property
@@ -66,11 +72,26 @@ class TableMapping:
         """The target columns of the key."""
         return self.plan.target_key
 
-    def with_awaited(self, names: Container[str]) -> TableMapping:
-        """The mapping with some of the awaited columns."""
-        came = {name: to for name, to in self.awaited.items() if name in names}
-        rest = {name: to for name, to in self.awaited.items() if name not in names}
-        return replace(self, columns={**self.columns, **came}, awaited=rest)
+    def awaiting(self, names: Container[str]) -> TableMapping:
+        """The mapping with these of its columns awaited, and no others."""
+        whole = {**self.columns, **self.awaited}
+        return replace(
+            self,
+            columns={name: to for name, to in whole.items() if name not in names},
+            awaited={name: to for name, to in whole.items() if name in names},
+        )
+
+
+def new_columns(columns: Iterable[tuple[str, str]], before: Targets, key: Container[str]) -> dict[str, str]:
+    """Which of these source columns, with their targets, did not go over before: older rows lack them.
+
+    before: what was read of the table, and where that went; when that is empty nothing is new. Not a column that
+    has taken the place of another: rows without it would lose that one's value.
+    """
+    fed = {*before.values()}
+    return {
+        name: to for name, to in columns if before and name not in before and name not in key and to not in fed
+    }
 
 
 @dataclass(frozen=True, slots=True)

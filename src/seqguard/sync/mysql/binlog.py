@@ -20,7 +20,7 @@ from seqguard.sync.mysql.streams import COPIED, STREAM
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-    from seqguard.sync.event import Json, Offset
+    from seqguard.sync.event import Offset
     from seqguard.sync.mapping.table import TableMapping
     from seqguard.sync.mysql.binlog_server import BinlogServer
     from seqguard.sync.mysql.client import Connection, SourceColumn
@@ -97,7 +97,7 @@ class BinlogSource:
 
     def _copied(self, tables: Iterable[str]) -> dict[str, Offset]:
         """What is stored beside the position: the tables that were copied, and what is read of each that is mapped."""
-        columns = {table.source: _read_of(table) for table in self._mappings}
+        columns = {table.source: table.reads for table in self._mappings}
         return {COPIED: {"tables": sorted(tables), "columns": columns}}
 
     def _batches(self, server: BinlogServer, offset: Offset | None) -> Iterator[Batch]:
@@ -117,7 +117,7 @@ class BinlogSource:
             catalog = client.columns(connection, self._database)
             charsets = binlog_server.charset_names(connection, server)
         known = {name: {column.name: column for column in listed} for name, listed in catalog.items()}
-        names = {table.source: wanted(table) for table in self._mappings}
+        names = {table.source: frozenset(table.reads) for table in self._mappings}
         awaited = {table.source: frozenset(table.awaited) for table in self._mappings}
         return Tables(self._database, names, known, charsets, awaited)
 
@@ -184,19 +184,9 @@ def _tables_of(stored: Offset | None) -> frozenset[str] | None:
     return frozenset(map(str, listed)) if isinstance(listed, list) else None
 
 
-def _read_of(table: TableMapping) -> dict[str, Json]:
-    """The target of each source column that a mapping reads, None for one that only a filter looks at."""
-    return {name: table.columns.get(name) for name in sorted(wanted(table))}
-
-
 def _in_snapshot(positions: Mapping[str, Offset]) -> bool:
     """Nobody waits for a single row of a snapshot."""
     return "snapshot" in positions.get(STREAM, {})
-
-
-def wanted(table: TableMapping) -> frozenset[str]:
-    """The source columns that a mapping reads."""
-    return frozenset({*table.columns, *table.key, *table.ignore, *table.only})
 
 
 def readable(
@@ -206,7 +196,7 @@ def readable(
     tables, missing = [], {}
     for mapping in mappings:
         known = catalog.get(mapping.source, ())
-        names = wanted(mapping)
+        names = mapping.reads.keys()
         lacking = sorted(names - {column.name for column in known})
         if lacking:
             missing[mapping.source] = f"the source has no column {', '.join(lacking)}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from seqguard.sync.mapping.config import Config, LetterTopic
+    from seqguard.sync.mapping.table import TableMapping
     from seqguard.sync.running.opening import Pair
 
 
@@ -91,12 +92,16 @@ def _worked(worker: Worker) -> NewColumnsError | None:
 def _widened(pairs: Sequence[Pair], news: NewColumnsError, writer: Writer) -> Sequence[Pair]:
     """The mappings with the columns that came."""
     found = [
-        (mapping.with_awaited(news.columns) if mapping.source == news.table else mapping, target)
+        (_with(mapping, news.columns) if mapping.source == news.table else mapping, target)
         for mapping, target in pairs
     ]
     for mapping, _ in found:
         writer.map_with(mapping)
     return found
+
+
+def _with(mapping: TableMapping, came: frozenset[str]) -> TableMapping:
+    return mapping.awaiting(mapping.awaited.keys() - came)
 
 
 def _begin(metrics: Metrics, config: Config) -> None:

@@ -111,6 +111,14 @@ class Writer:
         """Write a table by another mapping from now on. Between two sessions: after close()."""
         self._mappings[mapping.source] = mapping
 
+    def _await(self, lacks: Mapping[str, frozenset[str]]) -> None:
+        """Leave out the columns that the rows at hand do not have yet, and no others."""
+        for source, names in lacks.items():
+            mapping = self._mappings.get(source)
+            if mapping and mapping.awaited.keys() != names:
+                self.close()
+                self.map_with(mapping.awaiting(names))
+
     def stored(self, stream: str) -> Offset | None:
         """Where the target stands in a stream, None when nowhere. From here on this writer moves it.
 
@@ -138,6 +146,7 @@ class Writer:
         """
         for table, reason in batch.stopped.items():
             self.stopped.setdefault(table, reason)
+        self._await(batch.lacks)
         result = Applied()
         if batch.changes or batch.positions:
             result = self._attempted(partial(self._write, batch, prepared))
