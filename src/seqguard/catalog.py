@@ -22,13 +22,18 @@ _KINDS = {
 
 
 def selected_columns(
-    connection: Connection, selection: Selection, timeouts: pg.Timeouts, *, unattached: bool = False
+    connection: Connection,
+    selection: Selection,
+    timeouts: pg.Timeouts,
+    *,
+    unattached: bool = False,
+    guards: bool = False,
 ) -> list[FedColumn]:
-    """The fed columns of the selection, sequence by sequence.
+    """The fed columns of the selection, sequence by sequence; with guards, also what installing one takes.
 
     Raises SeqguardError for a pattern that matches nothing, saying what the name stands for.
     """
-    facts = pg.fed_columns(connection, timeouts)
+    facts = pg.fed_columns(connection, timeouts, guards=guards)
     try:
         return selection.apply(facts, unattached=unattached)
     except NoSuchTableError as error:

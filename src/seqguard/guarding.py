@@ -36,7 +36,7 @@ def guards(
     Raises SeqguardError for a table or pattern that matches nothing.
     """
     chosen = selection.also(tables)
-    facts = selected_columns(connection, chosen, timeouts)
+    facts = selected_columns(connection, chosen, timeouts, guards=True)
     listed = {(fact.table, fact.guard_name) for fact in facts if fact.guard_state in _PRESENT}
     stale = [
         trigger
@@ -79,7 +79,7 @@ def guard(
     Raises SeqguardError when the schema cannot be installed, or for a table that matches nothing.
     """
     chosen = selection.also(tables)
-    facts = selected_columns(connection, chosen, timeouts)
+    facts = selected_columns(connection, chosen, timeouts, guards=True)
     install(connection, timeouts)
     for trigger in _stale(pg.guard_triggers(connection, timeouts), facts, chosen):
         _attempt(connection, partial(pg.drop_guard, trigger=trigger), timeouts)
@@ -95,7 +95,7 @@ def guard(
     repaired = fix(connection, selection=chosen, timeouts=timeouts)
     problems |= _left_behind(repaired)
     moved = {report.sequence: report.repair.moved_to for report in repaired.sequences if report.repair}
-    after = selected_columns(connection, chosen, timeouts)
+    after = selected_columns(connection, chosen, timeouts, guards=True)
     return tuple(
         _guard(fact, problems.get(fact.table_oid), moved.get(fact.sequence))
         for fact in after
@@ -154,7 +154,7 @@ def unguard(
     without = tuple(p for p in chosen.tables if not any(table_matches(p, t.schema, t.table) for t in triggers))
     if without:
         selected_columns(connection, Selection(tables=without), timeouts)
-    facts = pg.fed_columns(connection, timeouts)
+    facts = pg.fed_columns(connection, timeouts, guards=True)
     known = {(fact.table, fact.guard_name): _guard(fact) for fact in facts if fact.guard_state in _PRESENT}
     return tuple(_drop_guard(connection, trigger, known, timeouts) for trigger in triggers)
 

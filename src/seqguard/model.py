@@ -71,7 +71,8 @@ class FedColumn:
     """One row of sql/fed_columns.sql: a sequence and a column that it feeds, as the catalogs have them.
 
     table_oid is None for a sequence that feeds no column. The *_unreadable fields hold
-    the statement that would help; unjudged and unguardable say why.
+    the statement that would help; unjudged and unguardable say why. guard_name to guard_arguments are what
+    installing a guard takes, and asked for only then.
     """
 
     sequence_oid: int
@@ -104,11 +105,11 @@ class FedColumn:
     column_unreadable: str | None
     furthest_query: str | None
     unguardable: str | None
-    guard_name: str | None
-    guard_shape: str | None
-    guard_function: str | None
-    guard_arguments: str | None
     guard_state: GuardState | None
+    guard_name: str | None = None
+    guard_shape: str | None = None
+    guard_function: str | None = None
+    guard_arguments: str | None = None
 
     @property
     def definition(self) -> Definition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from itertools import count, dropwhile, starmap
 from typing import TYPE_CHECKING, Any
@@ -148,13 +148,18 @@ def server(connection: Connection) -> Server:
     return Server(*_row(connection, _statement("server")))
 
 
-def fed_columns(connection: Connection, timeouts: Timeouts) -> list[FedColumn]:
-    """Every sequence and every column that it feeds, as sql/fed_columns.sql finds them."""
+def fed_columns(connection: Connection, timeouts: Timeouts, *, guards: bool = False) -> list[FedColumn]:
+    """Every sequence and every column that it feeds, as sql/fed_columns.sql finds them.
+
+    guards: also what installing a guard takes.
+    """
+    from psycopg import sql
+
+    names = [field.name for field in fields(FedColumn) if guards or field.default is MISSING]
+    columns = sql.SQL(", ").join(map(identifier, names))
+    query = template("fed_facts", columns=columns, fed_columns=sql.SQL(_statement("fed_columns")))
     with reading(connection, timeouts) as cursor:
-        cursor.execute(_statement("fed_columns"))
-        names = [column.name for column in cursor.description or ()]
-        assert names == [field.name for field in fields(FedColumn)]
-        return list(starmap(FedColumn, cursor))
+        return list(starmap(FedColumn, cursor.execute(query).fetchall()))
 
 
 def relations(connection: Connection, timeouts: Timeouts) -> list[tuple[str, str, str]]:

@@ -171,7 +171,7 @@ def test_a_superuser_who_checks_never_runs_a_table_owners_code(
         CREATE FUNCTION {role}.become() RETURNS int LANGUAGE plpgsql AS
             $$BEGIN EXECUTE 'ALTER ROLE {role} SUPERUSER'; RETURN 5; END$$;
         CREATE TABLE {role}.t (id serial); INSERT INTO {role}.t VALUES (1)""")
-    (fact,) = pg.fed_columns(db, pg.Timeouts())
+    (fact,) = pg.fed_columns(db, pg.Timeouts(), guards=True)
     user.execute(CHANGES[change].format(role=role))
     ((_, reading),) = read(db, [fact], pg.Timeouts())
     assert reading.problem

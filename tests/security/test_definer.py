@@ -27,7 +27,7 @@ def test_a_partition_with_a_trap_in_its_key_is_seen_when_it_comes_after_the_plan
 ) -> None:
     attacker.do(ROOT)
     install(db)
-    (fact,) = (found for found in pg.fed_columns(db, pg.Timeouts()) if found.table == "lair.t")
+    (fact,) = (found for found in pg.fed_columns(db, pg.Timeouts(), guards=True) if found.table == "lair.t")
     attacker.do(TRAP)
     with pytest.raises(errors.InsufficientPrivilege, match=r"calls function lair\.evil"):
         pg.install_guard(connect(), fact, pg.Timeouts())
@@ -53,7 +53,7 @@ def test_no_schema_is_renamed_while_a_superuser_guards_a_table_in_it(
 ) -> None:
     attacker.do("CREATE TABLE t (id serial)")
     install(db)
-    (fact,) = (found for found in pg.fed_columns(db, pg.Timeouts()) if found.table == "lair.t")
+    (fact,) = (found for found in pg.fed_columns(db, pg.Timeouts(), guards=True) if found.table == "lair.t")
     with db.transaction():
         pg.install_guard(db, fact, pg.Timeouts())
         with pytest.raises(errors.LockNotAvailable):

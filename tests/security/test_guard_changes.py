@@ -41,7 +41,7 @@ def test_a_column_of_another_type_than_planned_is_refused(
     db.execute(f"CREATE SEQUENCE public.s; GRANT ALL ON SEQUENCE public.s TO {attacker.name}")
     attacker.do(f"CREATE TABLE t (id {column})")
     install(db)
-    (fact,) = (found for found in pg.fed_columns(db, pg.Timeouts()) if found.table == "lair.t")
+    (fact,) = (found for found in pg.fed_columns(db, pg.Timeouts(), guards=True) if found.table == "lair.t")
     attacker.do(statements)
     with pytest.raises(errors.DatatypeMismatch, match=r"column id of table lair\.t was changed"):
         pg.install_guard(db, fact, pg.Timeouts())
@@ -65,7 +65,7 @@ def test_a_schema_that_is_renamed_between_the_statements_leaves_no_guard_elsewhe
     db.execute("CREATE SEQUENCE counters.s; CREATE SEQUENCE fakes.s; CREATE TABLE cage.t (id int)")
     db.execute("CREATE TABLE lair.t (id int DEFAULT nextval('counters.s'))")
     install(db)
-    (fact,) = (found for found in pg.fed_columns(db, pg.Timeouts()) if found.table)
+    (fact,) = (found for found in pg.fed_columns(db, pg.Timeouts(), guards=True) if found.table)
     db.execute(SWAPPING.format(*schemas).encode())
     with pytest.raises((errors.UndefinedTable, errors.UndefinedObject)):  # by whichever statement comes first
         pg.install_guard(db, fact, pg.Timeouts())

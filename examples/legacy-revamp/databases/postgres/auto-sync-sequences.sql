@@ -37,7 +37,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+ad01df1ced64 ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+924ec738f01f ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -70,7 +70,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+ad01df1ced64' THEN
+        IF old <> '0.1.0+924ec738f01f' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -90,7 +90,7 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+ad01df1ced64'$function$;
+AS $function$SELECT '0.1.0+924ec738f01f'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
@@ -121,6 +121,10 @@ WITH user_class AS (
       AND c.oid NOT IN (  -- hashed, however few the planner expects
           SELECT e.objid FROM pg_catalog.pg_depend AS e
           WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.deptype = 'e')
+), feeding_domain AS MATERIALIZED (
+    SELECT y.oid, y.typdefaultbin
+    FROM pg_catalog.pg_type AS y
+    WHERE y.typtype = 'd' AND y.typdefaultbin::pg_catalog.text LIKE '%:funcid 1574 %'
 ), column_default AS MATERIALIZED (
     SELECT d.classid, d.oid, d.adrelid, d.adnum, x.expression, p.part,
            COALESCE(pg_catalog.replace(p.part[2], '''''', ''''),
@@ -133,10 +137,10 @@ WITH user_class AS (
         UNION ALL
         -- a domain's default, of columns that have none of their own
         SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, y.oid, a.attrelid, a.attnum, y.typdefaultbin
-        FROM pg_catalog.pg_type AS y
+        FROM feeding_domain AS y
         JOIN pg_catalog.pg_attribute AS a ON a.atttypid = y.oid AND a.attnum > 0
         JOIN user_class AS t ON t.oid = a.attrelid AND t.relkind IN ('r', 'p', 'f')
-        WHERE y.typtype = 'd' AND y.typdefaultbin::pg_catalog.text LIKE '%:funcid 1574 %'
+        WHERE EXISTS (SELECT FROM feeding_domain)  -- else the columns are not looked through
           AND NOT a.atthasdef AND a.attidentity = '' AND NOT a.attisdropped
     ) AS d
     CROSS JOIN LATERAL (
@@ -228,7 +232,12 @@ WITH user_class AS (
                WHERE i.indrelid = f.table_oid AND i.indkey[0] = f.attnum
                  AND i.indisvalid AND i.indpred IS NULL) AS indexed
     FROM feeding AS f
-    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.table_oid AND a.attnum = f.attnum
+    CROSS JOIN LATERAL (
+        -- by its index: hashing the columns of all tables takes longer
+        SELECT a.attname, a.atttypid, a.atttypmod
+        FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = f.table_oid AND a.attnum = f.attnum
+        LIMIT ALL OFFSET 0) AS a
     JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
     JOIN pg_catalog.pg_type AS b ON b.oid = CASE WHEN y.typtype = 'd' THEN y.typbasetype ELSE y.oid END
     JOIN pg_catalog.pg_namespace AS bn ON bn.oid = b.typnamespace
@@ -243,40 +252,10 @@ WITH user_class AS (
            t.nspowner AS table_nspowner, t.relkind, t.relowner AS table_owner, t.relpersistence AS table_persistence, t.relpages,
            t.relname || CASE WHEN pg_catalog.count(*) OVER (PARTITION BY f.table_oid) > 1
                              THEN '_' || f.attname ELSE '' END AS guard_stem,
-           -- what a guard depends on apart from names, kept as the trigger's comment: count up
-           -- the figure when seqguard.install_guard() makes another trigger
-           'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 6, q.seqincrement > 0, f.number_pattern,
-               pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
-               fast.function, fast.arguments, room.type_maximum)) AS guard_shape,
-           COALESCE(fast.function, 'advance') AS guard_function,
-           COALESCE(fast.arguments || ', ', pg_catalog.format('%L, ', COALESCE(f.number_pattern, '')))
-               || pg_catalog.quote_literal(COALESCE(
-                   CASE WHEN q.seqincrement > 0 THEN room.type_maximum ELSE -room.type_maximum - 1 END::pg_catalog.text, ''))
-               AS guard_arguments,
-           room.type_maximum
+           f.atttypid IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
+                          'pg_catalog.int8'::pg_catalog.regtype) AS is_integer
     FROM typed AS f
     JOIN user_class AS t ON t.oid = f.table_oid AND t.relkind <> 'S'
-    JOIN user_class AS s ON s.oid = f.sequence_oid
-    JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = f.sequence_oid
-    CROSS JOIN LATERAL (
-        -- of a descending sequence the limit is -type_maximum - 1; the sign takes the place of a digit in a text
-        SELECT CASE
-            WHEN f.type_name = 'int2' THEN 32767
-            WHEN f.type_name = 'int4' THEN 2147483647
-            WHEN f.digits BETWEEN 0 AND 18 AND q.seqincrement > 0 THEN pg_catalog.power(10::pg_catalog.numeric, f.digits) - 1
-            WHEN f.digits BETWEEN 0 AND 18 THEN
-                pg_catalog.power(10::pg_catalog.numeric, f.digits - CASE WHEN f.is_text AND f.digits > 0 THEN 1 ELSE 0 END) - 2
-        END::pg_catalog.int8 AS type_maximum) AS room
-    LEFT JOIN LATERAL (
-        -- see install/fast_path.sql
-        SELECT pg_catalog.concat('advance_', CASE WHEN q.seqincrement > 0 THEN 'up' ELSE 'down' END, '_', f.attname),
-               pg_catalog.format('%L, %L, %L, %L', pg_catalog.format('%I.%I', s.nspname, s.relname), s.oid,
-                                 t.relowner, f.attnum)
-    ) AS fast (function, arguments)
-        ON f.atttypid IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
-                          'pg_catalog.int8'::pg_catalog.regtype)
-       AND t.relkind = 'r' AND t.relowner = s.relowner AND q.seqincrement IN (1, -1) AND q.seqcache = 1
-       AND pg_catalog.octet_length(fast.function) <= 63
     WHERE NOT t.relispartition OR (f.table_oid, f.sequence_oid, f.attname) NOT IN (
         -- hashed: thousands of partitions would each search all columns
         SELECT i.inhrelid, parent.sequence_oid, parent.attname
@@ -378,7 +357,7 @@ SELECT
     pg_catalog.quote_ident(f.attname) AS "column",
     f.kind,
     f.number_pattern,
-    f.type_maximum,
+    room.type_maximum,
     COALESCE(f.indexed, false) AS indexed,
     f.relpages AS pages,
     COALESCE(own.table, true) AND s.relowner = me.oid AS is_own,
@@ -387,6 +366,7 @@ SELECT
     END AS locked_as,
     u.unjudged,
     CASE WHEN f.table_oid IS NULL OR u.unjudged IS NOT NULL THEN NULL
+         WHEN planner_runs.function IS NULL AND me.is_superuser THEN NULL
          WHEN NOT pg_catalog.has_schema_privilege(f.table_nspoid, 'USAGE') THEN
              pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', f.table_schema, current_user)
          WHEN NOT pg_catalog.has_column_privilege(f.table_oid, f.attnum, 'SELECT') THEN
@@ -427,30 +407,69 @@ SELECT
                           WHERE pg_catalog.octet_length(pg_catalog.left(f.guard_stem, n)) <= 40 LIMIT 1)
               || '_' || pg_catalog.left(pg_catalog.md5(f.guard_stem), 8) || '_sequence'
     END AS guard_name,
-    f.guard_shape,
-    f.guard_function,
-    f.guard_arguments,
+    CASE WHEN f.table_oid IS NOT NULL THEN shape.text END AS guard_shape,
+    CASE WHEN f.table_oid IS NULL THEN NULL WHEN fast.usable THEN fast.function ELSE 'advance' END AS guard_function,
+    CASE WHEN f.table_oid IS NOT NULL THEN
+        CASE WHEN fast.usable THEN fast.arguments
+             ELSE pg_catalog.quote_literal(COALESCE(f.number_pattern, '')) END
+        || ', ' || pg_catalog.quote_literal(COALESCE(
+            CASE WHEN q.seqincrement > 0 THEN room.type_maximum ELSE -room.type_maximum - 1 END::pg_catalog.text, ''))
+    END AS guard_arguments,
     CASE WHEN f.table_oid IS NULL THEN NULL
          WHEN g.tgenabled = 'D' THEN 'disabled'
          WHEN g.tgname IS NULL AND w.unguardable IS NULL THEN 'missing'
          WHEN g.tgname IS NULL THEN 'unguardable'
-         WHEN g.tgenabled <> 'A' OR g.astray OR w.unguardable IS NOT NULL OR (g.comment IS DISTINCT FROM f.guard_shape)
+         WHEN g.tgenabled <> 'A' OR g.astray OR w.unguardable IS NOT NULL OR (g.comment IS DISTINCT FROM shape.text)
              THEN 'outdated'
          ELSE 'installed'
     END AS guard_state
 FROM user_class AS s
-JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
+CROSS JOIN (
+    -- subqueries, which are asked once: a planner that expects few sequences would join the roles to each.
+    -- database_owner: role pg_database_owner, where this role is what it stands for
+    SELECT (SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user) AS oid,
+           (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user) AS is_superuser,
+           (SELECT o.oid
+            FROM pg_catalog.pg_database AS b
+            JOIN pg_catalog.pg_roles AS o ON o.rolname = 'pg_database_owner'
+            JOIN pg_catalog.pg_roles AS r ON r.oid = b.datdba AND r.rolname = current_user
+            WHERE b.datname = pg_catalog.current_database()) AS database_owner) AS me
 JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = s.oid
 LEFT JOIN fed AS f ON f.sequence_oid = s.oid
 LEFT JOIN guard AS g
     ON g.tgrelid = f.table_oid AND g.attnum = f.attnum AND g.sequence_oid = s.oid
 LEFT JOIN planner_runs ON planner_runs.table_oid = f.table_oid
+-- The laterals below are worked out where they are used, and only for the rows that need them.
+CROSS JOIN LATERAL (
+    -- of a descending sequence the limit is -type_maximum - 1; the sign takes the place of a digit in a text
+    SELECT CASE
+        WHEN f.type_name = 'int2' THEN 32767
+        WHEN f.type_name = 'int4' THEN 2147483647
+        WHEN f.digits BETWEEN 0 AND 18 AND q.seqincrement > 0 THEN pg_catalog.power(10::pg_catalog.numeric, f.digits) - 1
+        WHEN f.digits BETWEEN 0 AND 18 THEN
+            pg_catalog.power(10::pg_catalog.numeric, f.digits - CASE WHEN f.is_text AND f.digits > 0 THEN 1 ELSE 0 END) - 2
+    END::pg_catalog.int8 AS type_maximum) AS room
+CROSS JOIN LATERAL (
+    -- see install/fast_path.sql
+    SELECT pg_catalog.concat('advance_', CASE WHEN q.seqincrement > 0 THEN 'up' ELSE 'down' END, '_', f.attname)
+               AS function,
+           pg_catalog.format('%L, %L, %L, %L', pg_catalog.format('%I.%I', s.nspname, s.relname), s.oid,
+                             f.table_owner, f.attnum) AS arguments,
+           f.is_integer AND f.relkind = 'r' AND f.table_owner = s.relowner AND q.seqincrement IN (1, -1)
+               AND q.seqcache = 1
+               AND pg_catalog.octet_length(f.attname::pg_catalog.text)
+                   + CASE WHEN q.seqincrement > 0 THEN 11 ELSE 13 END <= 63 AS usable) AS fast
+CROSS JOIN LATERAL (
+    -- what a guard depends on apart from names, kept as the trigger's comment: count up
+    -- the figure when seqguard.install_guard() makes another trigger
+    SELECT 'seqguard guard ' || pg_catalog.md5(pg_catalog.concat_ws(' ', 6, q.seqincrement > 0, f.number_pattern,
+        pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000,
+        CASE WHEN fast.usable THEN fast.function END, CASE WHEN fast.usable THEN fast.arguments END,
+        room.type_maximum)) AS text) AS shape
 CROSS JOIN LATERAL (
     -- whoever owns the schema, or the database where that is its owner, can put another table there
-    SELECT f.table_owner = me.oid AND (f.table_nspowner = me.oid OR EXISTS (
-        SELECT FROM pg_catalog.pg_database AS b
-        WHERE b.datname = pg_catalog.current_database() AND b.datdba = me.oid
-          AND pg_catalog.pg_get_userbyid(f.table_nspowner) = 'pg_database_owner')) AS "table") AS own
+    SELECT f.table_owner = me.oid
+           AND (f.table_nspowner = me.oid OR COALESCE(f.table_nspowner = me.database_owner, false)) AS "table") AS own
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN f.table_oid IS NULL THEN NULL
