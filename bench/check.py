@@ -3,6 +3,7 @@
     python3 tasks.py bench check [--quick] [--rows N] [--keep]
 
 floor       a bare catalog query and the max() of every column, 100 to a statement: what the server has to do
+with states the same, and last_value and is_called of every sequence: the least that a verdict can be made of
 one by one  the same catalog query, then one statement a table that reads max, last_value and is_called
 check, fix  seqguard, in the same process; everything is behind
 

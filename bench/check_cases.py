@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from check_works import CHECK, FLOOR, ONE_BY_ONE, WORKS, Figure, connected, round_trips, timed
+from check_works import CHECK, FLOOR, ONE_BY_ONE, STATES, WORKS, Figure, connected, round_trips, timed
 
 import seqguard
 from seqguard.demo.server import embedded_binaries, throwaway
@@ -35,7 +35,7 @@ LARGE = 20_000
 TOGETHER = 500
 """Tables that are made, or written to, in one transaction."""
 ROUND_TRIP = 0.005
-QUICK_WORKS = (FLOOR, ONE_BY_ONE, CHECK)
+QUICK_WORKS = (FLOOR, STATES, ONE_BY_ONE, CHECK)
 
 
 @dataclass

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from check_works import CHECK, FIX, FLOOR, ONE_BY_ONE, WORKS
+from check_works import CHECK, FIX, FLOOR, ONE_BY_ONE, STATES, WORKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from check_works import Figure
 
-COLUMNS = ("case", *(f"{name}, s" for name in WORKS), "check / floor", "in CPU", "one by one / check", "fix / check",
+COLUMNS = ("case", *(f"{name}, s" for name in WORKS), "check / floor", "in CPU", "check / with states", "one by one / check", "fix / check",
            "round trips", "one by one's")  # fmt: skip
-PAIRS = ((CHECK, FLOOR, "wall"), (CHECK, FLOOR, "cpu"), (ONE_BY_ONE, CHECK, "wall"), (FIX, CHECK, "wall"))
+PAIRS = (
+    (CHECK, FLOOR, "wall"),
+    (CHECK, FLOOR, "cpu"),
+    (CHECK, STATES, "wall"),
+    (ONE_BY_ONE, CHECK, "wall"),
+    (FIX, CHECK, "wall"),
+)
 
 
 def cells(figure: Figure) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Connection = psycopg.Connection[Any]
-FLOOR, ONE_BY_ONE, CHECK, FIX = "floor", "one by one", "check", "fix"
+FLOOR, STATES, ONE_BY_ONE, CHECK, FIX = "floor", "with states", "one by one", "check", "fix"
 
 BARE = """
 SELECT format('%I.%I', tn.nspname, t.relname), quote_ident(a.attname), format('%I.%I', sn.nspname, s.relname)
@@ -37,19 +37,31 @@ WHERE s.relkind = 'S'
 
 def floor(connection: Connection) -> None:
     found = connection.execute(BARE).fetchall()
-    for start in range(0, len(found), BATCH):
-        queries = (f"(SELECT max({column}) FROM {table})" for table, column, _ in found[start : start + BATCH])
-        connection.execute(" UNION ALL ".join(queries)).fetchall()
+    in_batches(connection, [f"(SELECT max({column}) FROM {table})" for table, column, _ in found])
+
+
+def with_states(connection: Connection) -> None:
+    in_batches(connection, [compared(*names) for names in connection.execute(BARE).fetchall()])
 
 
 def one_by_one(connection: Connection) -> None:
-    for table, column, sequence in connection.execute(BARE).fetchall():
-        query = f"SELECT (SELECT max({column}) FROM {table}), last_value, is_called FROM {sequence}"
-        connection.execute(query).fetchall()
+    for names in connection.execute(BARE).fetchall():
+        connection.execute(compared(*names)).fetchall()
+
+
+def in_batches(connection: Connection, queries: list[str]) -> None:
+    for start in range(0, len(queries), BATCH):
+        connection.execute(" UNION ALL ".join(queries[start : start + BATCH])).fetchall()
+
+
+def compared(table: str, column: str, sequence: str) -> str:
+    """What a verdict takes: the data, and where the sequence is."""
+    return f"SELECT (SELECT max({column}) FROM {table}), last_value, is_called FROM {sequence}"
 
 
 WORKS: dict[str, Callable[[Connection], object]] = {
     FLOOR: floor,
+    STATES: with_states,
     ONE_BY_ONE: one_by_one,
     CHECK: seqguard.check,
     FIX: seqguard.fix,
