@@ -151,7 +151,8 @@ def test_rows_from_before_a_column_came_keep_what_the_target_has_and_rows_with_i
     old = [{"id": number, "a": "old", "b": "old"} for number in range(100)]
     new = [{"id": number, "a": "new", "b": "new", "c": number} for number in range(50, 150)]
     sync.send("t", *old, *new)  # each of the two partitions has old rows first, then new ones
-    sync.run()
+    log = sync.run()
+    assert "rows from before new columns" in log
     expected = [(number, "old", "old", 7) for number in range(50)]
     assert sync.target() == expected + [(number, "new", "new", number) for number in range(50, 150)]
     assert sync.letters() == []
@@ -174,6 +175,15 @@ def test_rows_from_before_a_rename_do_not_lose_the_column_to_a_mapping_from_afte
     sync.run()
     assert sync.target("u") == [(1, "a", "b")]
     assert sync.letters() == [("u", "[1]", "stopped"), ("u", "[2]", "stopped")]
+
+
+def test_rows_from_before_a_rename_on_both_sides_stop_their_table(sync: Sync) -> None:
+    sync.db.execute("ALTER TABLE t RENAME COLUMN b TO b2")
+    sync.execute("ALTER TABLE t RENAME COLUMN b TO b2")
+    sync.send("t", {"id": 1, "a": "c", "b": "d"})
+    sync.run()
+    assert sync.letters() == [("t", "[1]", "stopped")]
+    assert sync.target()[1] == (1, "a", "b")
 
 
 def test_without_the_catalog_a_row_without_a_column_of_the_target_stops_its_table_after_any_restart(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from seqguard.errors import SeqguardError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class TransientError(SeqguardError):
@@ -15,6 +20,14 @@ class NewColumnsError(SeqguardError):
     def __init__(self, table: str, columns: frozenset[str]) -> None:
         super().__init__(f"the rows of {table} now have {', '.join(sorted(columns))}")
         self.table, self.columns = table, columns
+
+
+class OtherColumnsError(Exception):
+    """The rows at hand bring other columns than their tables are mapped with: lacks, by source table."""
+
+    def __init__(self, lacks: Mapping[str, frozenset[str]]) -> None:
+        super().__init__(lacks)
+        self.lacks = lacks
 
 
 class BadValueError(Exception):

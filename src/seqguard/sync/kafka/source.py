@@ -78,8 +78,14 @@ class _Partition:
         return offset
 
     def news(self, mapping: TableMapping) -> frozenset[str]:
-        """The columns that older rows of a table lack, as far as no filter looks at them."""
-        new = new_columns(mapping.columns.items(), self.columns.get(mapping.source, {}), mapping.key)
+        """The columns that older rows of a table lack, as far as no filter looks at them.
+
+        None while one that was brought is not read any more: it may have been renamed, and the rows have the old name.
+        """
+        before = self.columns.get(mapping.source, {})
+        if before.keys() - mapping.reads.keys():
+            return frozenset()
+        new = new_columns(mapping.columns.items(), before, mapping.key)
         return frozenset(new.keys() - {*mapping.ignore, *mapping.only})
 
 
@@ -109,13 +115,18 @@ class KafkaSource:
     may_run_ahead = False
 
     def __init__(
-        self, options: Options, topics: Mapping[str, Sequence[tuple[TableMapping, TargetTable]]]
+        self,
+        options: Options,
+        topics: Mapping[str, Sequence[tuple[TableMapping, TargetTable]]],
+        *,
+        catalog: bool = False,
     ) -> None:
         """topics: the tables whose changes come in a topic, most often one, by the topic's name.
 
+        catalog: whether the source has the mapped columns for sure, so that a row may be from before one came.
         Raises SeqguardError when the option file cannot be read, or sets what is not its to set.
         """
-        self._options = options
+        self._options, self._catalog = options, catalog
         self._columns = {
             topic: [Columns(mapping, target) for mapping, target in tables] for topic, tables in topics.items()
         }
@@ -253,7 +264,7 @@ class KafkaSource:
         """Look at a row's columns. False where the batch has rows of its table with others: it opens the next batch."""
         columns, table = self._by_source[change.table], change.table
         missing = columns.missing(row)
-        lost = missing and missing - partition.news(columns.mapping)
+        lost = missing and missing - (partition.news(columns.mapping) if self._catalog else frozenset())
         if lost:
             listed = ", ".join(sorted(lost))
             self._stopped.setdefault(
@@ -288,11 +299,13 @@ class KafkaSource:
 
     def _batch(self) -> Batch:
         items = [item for _, item in self._pending]
+        changes = [item for item in items if isinstance(item, Change)]
+        at_hand = {change.table for change in changes} if self._stopped or self._lacks else set()
         return Batch(
-            changes=[item for item in items if isinstance(item, Change)],
+            changes=changes,
             positions={partition.stream: partition.offset for partition, _ in self._pending},
-            stopped=self._stopped,
-            lacks=self._lacks,
+            stopped={table: why for table, why in self._stopped.items() if table in at_hand},
+            lacks={table: names for table, names in self._lacks.items() if table in at_hand},
             bad=[item for item in items if isinstance(item, BadMessage)],
         )
 

@@ -72,6 +72,11 @@ class TableMapping:
         """The target columns of the key."""
         return self.plan.target_key
 
+    def lacked_by(self, row: Row) -> frozenset[str]:
+        """The mapped and awaited columns that a row is written without, for it does not bring them."""
+        whole = self.columns.keys() | self.awaited.keys()
+        return frozenset(whole - row.keys() - {*self.key, *self.ignore, *self.only})
+
     def awaiting(self, names: Container[str]) -> TableMapping:
         """The mapping with these of its columns awaited, and no others."""
         whole = {**self.columns, **self.awaited}

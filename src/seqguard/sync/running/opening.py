@@ -89,4 +89,8 @@ def _open_kafka(config: Config, source: KafkaSource, pairs: Sequence[Pair], *, s
     topics: dict[str, list[Pair]] = {}
     for mapping, target in pairs:
         topics.setdefault(rules[mapping.source], []).append((mapping, target))
-    return Consumer(Options(source.bootstrap_servers, source.group, source.option_file), topics)
+    return Consumer(
+        Options(source.bootstrap_servers, source.group, source.option_file),
+        topics,
+        catalog=config.mysql is not None,
+    )

@@ -43,6 +43,7 @@ class Reporter:
         self._events = 0
         self._is_idle = False
         self._stopped: dict[str, str] = {}
+        self._older: set[tuple[str, frozenset[str]]] = set()
 
     def started(self) -> None:
         """Reading begins, or begins anew."""
@@ -54,6 +55,10 @@ class Reporter:
         if batch.changes:
             times = (change.at for change in batch.changes if change.at)
             self._metrics.behind_since(min(times, default=datetime.now(UTC)))
+        for table, columns in batch.lacks.items():
+            if columns and (table, columns) not in self._older:
+                self._older.add((table, columns))
+                self._logger.warning("rows from before new columns", table=table, columns=sorted(columns))
 
     def applied(self, batch: Batch, applied: Applied, seconds: float) -> None:
         """A batch was committed."""

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from seqguard import pg
 from seqguard.errors import SeqguardError
 from seqguard.sync.event import Batch
-from seqguard.sync.failure import BadValueError, TransientError
-from seqguard.sync.mapping.translating import translate
+from seqguard.sync.failure import OtherColumnsError, TransientError
 from seqguard.sync.writing.applying import Applier, NewTypesError, StaleTableError
 from seqguard.sync.writing.deadletters import DeadLetters
 from seqguard.sync.writing.letters import is_message, of_message
@@ -22,21 +21,20 @@ from seqguard.sync.writing.positions import Positions, install
 from seqguard.sync.writing.postgres import is_of_table, open_session, telling_transient
 from seqguard.sync.writing.sequences import Sequences
 from seqguard.sync.writing.sink import Sink
+from seqguard.sync.writing.translated import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from seqguard.model import FedColumn
     from seqguard.sync.event import Change, Offset
-    from seqguard.sync.mapping.step import Step
     from seqguard.sync.mapping.table import TableMapping
     from seqguard.sync.writing.applying import Ready
-    from seqguard.sync.writing.letters import Letter, State
+    from seqguard.sync.writing.letters import Letter
+    from seqguard.sync.writing.translated import Work
 
 T = TypeVar("T")
 
-_STOPPED = "the table is stopped: put right what the error says, start again, and retry these letters"
-_UNFIT = "the value does not go into the target: change the mapping or the row at the source"
 _MOST_AT_ONCE = 5_000
 """Letters that are tried again in one transaction: any number may wait, and only these are in memory."""
 _AT_A_STRETCH = 1.0
@@ -114,8 +112,8 @@ class Writer:
     def _await(self, lacks: Mapping[str, frozenset[str]]) -> None:
         """Leave out the columns that the rows at hand do not have yet, and no others."""
         for source, names in lacks.items():
-            mapping = self._mappings.get(source)
-            if mapping and mapping.awaited.keys() != names:
+            mapping = self._mappings[source]
+            if mapping.awaited.keys() != names and source not in self.stopped:
                 self.close()
                 self.map_with(mapping.awaiting(names))
 
@@ -130,7 +128,7 @@ class Writer:
     def prepare(self, batch: Batch) -> Prepared:
         """Do what can be done of a batch without the target. Another thread may, while a batch is applied."""
         session, stopped = self._session, {**self.stopped, **batch.stopped}
-        work = _translated(batch.changes, self._mappings, stopped)
+        work = translated(batch.changes, self._mappings, stopped)
         furthest = session.sequences.furthest(work.steps) if session else {}
         ready = session.applier.ready(work.steps) if session else None
         return Prepared(session, frozenset(stopped), work, furthest, ready)
@@ -182,6 +180,8 @@ class Writer:
                     return attempt()
             except NewTypesError:
                 self.close()
+            except OtherColumnsError as other:
+                self._await(other.lacks)
             except StaleTableError as stale:
                 self._renew(stale, refreshed)
             except TransientError:
@@ -193,10 +193,11 @@ class Writer:
 
         Raises TransientError when the target cannot be reached or is busy.
         """
-        applied = 0
-        ids = sorted(ids)
-        for start in range(0, len(ids), _MOST_AT_ONCE):
-            applied += self._attempted(partial(self._retry_ids, ids[start : start + _MOST_AT_ONCE]))
+        applied, left = 0, sorted(ids)
+        while left:
+            tried, count = self._attempted(partial(self._retry_ids, left[:_MOST_AT_ONCE]))
+            applied += count
+            left = [number for number in left if number not in tried]
         return applied
 
     def close(self) -> None:
@@ -290,6 +291,7 @@ class Writer:
     def _retried_if_due(self) -> int:
         """Try letters again whose time has come; what fails for a moment now is left for the next time."""
         total, until = 0, time.monotonic() + _AT_A_STRETCH
+        lacks = {source: frozenset(mapping.awaited) for source, mapping in self._mappings.items()}
         while self._next_retry <= time.monotonic() < until:
             try:
                 retried = self._attempted(self._retry_due)
@@ -299,6 +301,7 @@ class Writer:
             if not retried:
                 self._next_retry = time.monotonic() + self._limits.retry_every
                 break
+        self._await(lacks)
         return total
 
     def _retry_due(self) -> int:
@@ -308,19 +311,44 @@ class Writer:
         with session.connection.transaction():
             together = session.applier.defers
             found = self._letters.due(session.connection, _MOST_AT_ONCE, together=together)
-            letters = sorted((letter for letter, _ in found), key=lambda letter: letter.id or 0)
+            letters = sorted(self._alike([letter for letter, _ in found]), key=lambda letter: letter.id or 0)
             return self._retry(session, letters, frozenset(letter.id for letter, is_due in found if not is_due))
 
-    def _retry_ids(self, ids: Sequence[int]) -> int:
+    def _retry_ids(self, ids: Sequence[int]) -> tuple[set[int], int]:
+        """Try those that bring the same columns as the first; returns which were tried or are gone, and how many applied."""
         session = self._open()
         with session.connection.transaction():
-            return self._retry(session, self._letters.by_id(session.connection, ids))
+            letters = [
+                letter for letter in self._letters.by_id(session.connection, ids) if not is_message(letter)
+            ]
+            alike = self._alike(letters)
+            others = {letter.id for letter in letters} - {letter.id for letter in alike}
+            return set(ids) - others, self._retry(session, alike)
+
+    def _alike(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Those that bring the same columns as the first of their table: one transaction writes one set of columns.
+
+        Raises OtherColumnsError where the table is not mapped with just these.
+        """
+        brought = [(letter, self._lacks(letter.change)) for letter in letters]
+        first: dict[str, frozenset[str]] = {}
+        for letter, lacks in brought:
+            if lacks is not None:
+                first.setdefault(letter.change.table, lacks)
+        if any(self._mappings[table].awaited.keys() != lacks for table, lacks in first.items()):
+            raise OtherColumnsError(first)
+        return [letter for letter, lacks in brought if lacks in (None, first.get(letter.change.table))]
+
+    def _lacks(self, change: Change) -> frozenset[str] | None:
+        """The columns that a change's row is written without; None where it writes none."""
+        mapping = self._mappings.get(change.table)
+        is_row = mapping and change.after is not None and change.table not in self.stopped
+        return mapping.lacked_by(change.after) if mapping and is_row and change.after else None
 
     def _retry(
         self, session: _Session, letters: Sequence[Letter], early: Container[int | None] = frozenset()
     ) -> int:
         """Try letters again; those that are tried early, along with others, do not wait longer for it."""
-        letters = [letter for letter in letters if not is_message(letter)]
         changes = [letter.change for letter in letters]
         prepared = self.prepare(Batch(changes))
         pending = Pending(self._mappings, changes)
@@ -343,43 +371,14 @@ class _Session:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """What changes mean, and those that mean nothing that could be applied: change, state, SQLSTATE, error, detail."""
-
-    steps: list[Step]
-    refused: list[tuple[Change, State, str, str, str]]
-
-
-@dataclass(frozen=True, slots=True)
 class Prepared:
     """What can be done of a batch without the target: for one session, with these tables stopped."""
 
     session: _Session | None
     stopped: frozenset[str]
-    work: _Work
+    work: Work
     furthest: Mapping[FedColumn, int]
     ready: Ready | None
-
-
-def _translated(
-    changes: Iterable[Change], mappings: Mapping[str, TableMapping], stopped: Mapping[str, str]
-) -> _Work:
-    work = _Work([], [])
-    for change in changes:
-        table = change.table
-        if table not in mappings:
-            continue
-        if table in stopped:
-            work.refused.append((change, "stopped", "", stopped[table], _STOPPED))
-            continue
-        try:
-            step = translate(change, mappings[table])
-        except BadValueError as error:
-            work.refused.append((change, "dead", error.sqlstate, str(error), _UNFIT))
-            continue
-        if step:
-            work.steps.append(step)
-    return work
 
 
 def _settled(session: _Session, prepared: Prepared, pending: Pending) -> Counter[str]:
