@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import rows
-from writing import POSTS, USERS, batch, change, dsn, letters, post, target, user
+from writing import POSTS, STREAM, USERS, batch, change, dsn, letters, post, target, user
 
 from seqguard.sync.writing.writer import Limits, Writer
 
@@ -84,6 +84,40 @@ def test_trying_old_rows_again_changes_nothing_for_what_comes_next(target: Conne
     writer.apply(whole(post(2, 9, "new")))
     writer.apply(batch(post(3, 9, "new")))  # as from the binlog, which says nothing of lacking columns
     assert posts(target) == [(1, "default"), (2, "new"), (3, "new")]
+
+
+def test_what_was_prepared_for_other_columns_is_prepared_anew(target: Connection, writer: Writer) -> None:
+    writer.apply(batch(user(9)))
+    ahead = batch(post(1, 9, "new"))
+    prepared = writer.prepare(ahead)
+    writer.apply(old(old_post(2, 9)))
+    writer.apply(replace(ahead, lacks={"posts": frozenset()}), prepared)
+    assert posts(target) == [(1, "new"), (2, "default")]
+
+
+def test_a_row_with_a_column_that_is_not_mapped_any_more_is_not_written_without_a_new_one(
+    target: Connection, writer: Writer
+) -> None:
+    writer.apply(old(change("posts", None, {"id": 1, "author": 9, "heading": "t"})))
+    writer.apply(batch(user(9)))
+    writer.apply(whole())
+    make_due(target)
+    writer.apply(whole(post(2, 9)))
+    assert posts(target) == [(2, "t")]
+    assert letters(target) == [("posts", "[1]", "dead", "42703")]
+
+
+def test_a_waiting_row_that_a_filter_leaves_out_by_now_is_no_letter_any_more(
+    target: Connection, dsn: str, writer: Writer
+) -> None:
+    writer.apply(batch(post(1, 9)))
+    writer.close()
+    filtered = replace(POSTS, ignore={"title": frozenset({"t"})})
+    with closing(Writer(dsn, "s", [USERS, filtered], LIMITS)) as other:
+        other.stored(STREAM)
+        make_due(target)
+        other.apply(batch(user(9)))
+    assert (posts(target), letters(target)) == ([], [])
 
 
 def test_letters_of_both_kinds_can_be_retried_at_once(target: Connection, writer: Writer) -> None:

@@ -73,8 +73,13 @@ class TableMapping:
         return self.plan.target_key
 
     def lacked_by(self, row: Row) -> frozenset[str]:
-        """The mapped and awaited columns that a row is written without, for it does not bring them."""
+        """The mapped and awaited columns that a row is written without, for it does not bring them.
+
+        None where it brings one that is not read any more: that may have been renamed.
+        """
         whole = self.columns.keys() | self.awaited.keys()
+        if row.keys() - whole - self.reads.keys():
+            return frozenset()
         return frozenset(whole - row.keys() - {*self.key, *self.ignore, *self.only})
 
     def awaiting(self, names: Container[str]) -> TableMapping:

@@ -22,17 +22,21 @@ _UNFIT = "the value does not go into the target: change the mapping or the row a
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Steps for the target; and of each change that makes none: state, SQLSTATE, error, detail."""
+    """Steps for the target; and of each change that makes none: state, SQLSTATE, error, detail.
+
+    idle: changes that mean nothing to the target, as those that a filter leaves out.
+    """
 
     steps: list[Step]
     refused: list[tuple[Change, State, str, str, str]]
+    idle: list[Change]
 
 
 def translated(
     changes: Iterable[Change], mappings: Mapping[str, TableMapping], stopped: Mapping[str, str]
 ) -> Work:
     """The work that changes make. stopped: by source table, why its changes are refused."""
-    work = Work([], [])
+    work = Work([], [], [])
     for change in changes:
         table = change.table
         if table not in mappings:
@@ -47,4 +51,6 @@ def translated(
             continue
         if step:
             work.steps.append(step)
+        else:
+            work.idle.append(change)
     return work

@@ -13,6 +13,7 @@ from seqguard import pg
 from seqguard.errors import SeqguardError
 from seqguard.sync.event import Batch
 from seqguard.sync.failure import OtherColumnsError, TransientError
+from seqguard.sync.writing.alike import alike
 from seqguard.sync.writing.applying import Applier, NewTypesError, StaleTableError
 from seqguard.sync.writing.deadletters import DeadLetters
 from seqguard.sync.writing.letters import is_message, of_message
@@ -37,6 +38,8 @@ T = TypeVar("T")
 
 _MOST_AT_ONCE = 5_000
 """Letters that are tried again in one transaction: any number may wait, and only these are in memory."""
+_SWITCHED = 20
+"""So much longer is the wait until the next look for letters after some that took a session of their own."""
 _AT_A_STRETCH = 1.0
 """Seconds that letters are tried again for, as long as some of them can be applied."""
 
@@ -109,13 +112,16 @@ class Writer:
         """Write a table by another mapping from now on. Between two sessions: after close()."""
         self._mappings[mapping.source] = mapping
 
-    def _await(self, lacks: Mapping[str, frozenset[str]]) -> None:
-        """Leave out the columns that the rows at hand do not have yet, and no others."""
+    def _await(self, lacks: Mapping[str, frozenset[str]]) -> bool:
+        """Leave out the columns that the rows at hand do not have yet, and no others; return whether that is new."""
+        is_new = False
         for source, names in lacks.items():
             mapping = self._mappings[source]
             if mapping.awaited.keys() != names and source not in self.stopped:
                 self.close()
                 self.map_with(mapping.awaiting(names))
+                is_new = True
+        return is_new
 
     def stored(self, stream: str) -> Offset | None:
         """Where the target stands in a stream, None when nowhere. From here on this writer moves it.
@@ -128,7 +134,7 @@ class Writer:
     def prepare(self, batch: Batch) -> Prepared:
         """Do what can be done of a batch without the target. Another thread may, while a batch is applied."""
         session, stopped = self._session, {**self.stopped, **batch.stopped}
-        work = translated(batch.changes, self._mappings, stopped)
+        work = translated(batch.changes, session.mappings if session else self._mappings, stopped)
         furthest = session.sequences.furthest(work.steps) if session else {}
         ready = session.applier.ready(work.steps) if session else None
         return Prepared(session, frozenset(stopped), work, furthest, ready)
@@ -229,7 +235,7 @@ class Writer:
                         raise
                     self.stopped[source] = pg.explain(error)
         applier = Applier(connection, sinks, self._limits.insert_from, self._limits.look_every)
-        return _Session(connection, applier, Sequences(connection, sinks.values()))
+        return _Session(connection, dict(self._mappings), applier, Sequences(connection, sinks.values()))
 
     def _close_if_lost(self) -> None:
         if self._session and pg.is_lost(self._session.connection):
@@ -301,7 +307,8 @@ class Writer:
             if not retried:
                 self._next_retry = time.monotonic() + self._limits.retry_every
                 break
-        self._await(lacks)
+        if self._await(lacks):
+            self._next_retry = time.monotonic() + _SWITCHED * self._limits.retry_every
         return total
 
     def _retry_due(self) -> int:
@@ -318,26 +325,20 @@ class Writer:
         """Try those that bring the same columns as the first; returns which were tried or are gone, and how many applied."""
         session = self._open()
         with session.connection.transaction():
-            letters = [
-                letter for letter in self._letters.by_id(session.connection, ids) if not is_message(letter)
-            ]
-            alike = self._alike(letters)
-            others = {letter.id for letter in letters} - {letter.id for letter in alike}
-            return set(ids) - others, self._retry(session, alike)
+            letters = [one for one in self._letters.by_id(session.connection, ids) if not is_message(one)]
+            now = self._alike(letters)
+            later = {letter.id for letter in letters} - {letter.id for letter in now}
+            return set(ids) - later, self._retry(session, now)
 
     def _alike(self, letters: Sequence[Letter]) -> list[Letter]:
         """Those that bring the same columns as the first of their table: one transaction writes one set of columns.
 
         Raises OtherColumnsError where the table is not mapped with just these.
         """
-        brought = [(letter, self._lacks(letter.change)) for letter in letters]
-        first: dict[str, frozenset[str]] = {}
-        for letter, lacks in brought:
-            if lacks is not None:
-                first.setdefault(letter.change.table, lacks)
-        if any(self._mappings[table].awaited.keys() != lacks for table, lacks in first.items()):
-            raise OtherColumnsError(first)
-        return [letter for letter, lacks in brought if lacks in (None, first.get(letter.change.table))]
+        found, lacks = alike(letters, self._lacks)
+        if any(self._mappings[table].awaited.keys() != names for table, names in lacks.items()):
+            raise OtherColumnsError(lacks)
+        return found
 
     def _lacks(self, change: Change) -> frozenset[str] | None:
         """The columns that a change's row is written without; None where it writes none."""
@@ -356,6 +357,7 @@ class Writer:
             pending.load(letter)
         session.sequences.advance(session.connection, prepared.furthest)
         _settled(session, prepared, pending)
+        pending.applied(prepared.work.idle)
         pending.keep(early)
         self._store(session.connection, pending)
         return len(pending.replaced)
@@ -363,9 +365,10 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """A connection and what hangs on it."""
+    """A connection and what hangs on it. mappings: those of its sinks, though the writer's change meanwhile."""
 
     connection: pg.Connection
+    mappings: Mapping[str, TableMapping]
     applier: Applier
     sequences: Sequences
 
