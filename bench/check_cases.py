@@ -76,7 +76,7 @@ def cases(sizes: Sequence[int], rows: int) -> Iterator[list[Case]]:
         link = stack.enter_context(proxy(server.folder / ".s.PGSQL.5432", delay=ROUND_TRIP / 2))
         yield [
             *(tables(server, count) for count in sizes),
-            over_link(link.port, 1_000),
+            over_link(link.port, min(10_000, max(sizes))),
             others(server, 1_000),
             guarded(server, 1_000),
             partitions(server, 1_000),
