@@ -75,14 +75,14 @@ class MariaDB:
         Raises SeqguardError with the end of its log when it does not answer.
         """
         lines = {**_SETTINGS, "port": str(self.port), "datadir": str(self.folder / "data"),
-                 "tmpdir": str(self._own_tmpdir()), "socket": str(self.folder / "socket"),
+                 "tmpdir": str(self.own_tmpdir()), "socket": str(self.folder / "socket"),
                  "log-error": str(self.folder / "log"), "pid-file": str(self.folder / "pid"),
                  **self.settings}  # fmt: skip
         command = [binary("mariadbd"), "--no-defaults", "--user", _user(), *_flags(lines)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - no shell
         self._wait(self.process)
 
-    def _own_tmpdir(self) -> Path:
+    def own_tmpdir(self) -> Path:
         """A server that starts removes the temporary tables of every other one in the same folder."""
         folder = self.folder / "tmp"
         folder.mkdir(exist_ok=True)
@@ -157,6 +157,7 @@ def _initialize(server: MariaDB) -> None:
         "--no-defaults",
         f"--user={_user()}",
         f"--datadir={server.folder / 'data'}",
+        f"--tmpdir={server.own_tmpdir()}",
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
     ]
