@@ -39,13 +39,7 @@ def check(
 
     with connected(conninfo) as connection, Progress("reading") as progress:
         report = seqguard.check(
-            connection,
-            selection,
-            unattached=unattached,
-            timeouts=timeouts,
-            expect=progress.expect,
-            progress=progress.advance,
-            at=progress.at,
+            connection, selection, unattached=unattached, timeouts=timeouts, **progress.told
         )
     if output == "json":
         click.echo(as_json.report(report))

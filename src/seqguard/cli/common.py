@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 import click
 
@@ -167,6 +167,14 @@ def formatted(*formats: str) -> Callable[[Command], Command]:
     )
 
 
+class Told(TypedDict):
+    """Who is told how far work has come, as seqguard.check() and seqguard.fix() take it."""
+
+    expect: Callable[[int], None]
+    progress: Callable[[int], None]
+    at: Callable[[str], None]
+
+
 class Progress:
     """How far work has come: one line on a terminal once it has taken a second, nothing elsewhere.
 
@@ -192,6 +200,11 @@ class Progress:
         self._finished.set()
         if self._thread:
             self._thread.join()
+
+    @property
+    def told(self) -> Told:
+        """What the work is to call."""
+        return {"expect": self.expect, "progress": self.advance, "at": self.at}
 
     def expect(self, count: int) -> None:
         """So much is to be done."""

@@ -44,28 +44,13 @@ def fix(
         raise click.UsageError("--dry-run prints SQL, whatever --format says: leave one of them out")
     with connected(conninfo) as connection:
         with Progress("reading") as reading:
-            found = seqguard.check(
-                connection,
-                selection,
-                timeouts=timeouts,
-                expect=reading.expect,
-                progress=reading.advance,
-                at=reading.at,
-            )
+            found = seqguard.check(connection, selection, timeouts=timeouts, **reading.told)
         if dry_run:
             click.echo(as_sql.repairs(found, margin, timeouts.lock).encode())
             context.exit(0 if found.in_sync else 1)
         if found.with_status("behind") and pg.server(connection).read_only:
             raise SeqguardError("this server is read-only (a standby?): run fix on the primary")
         with Progress("moving") as moving:
-            report = seqguard.fix(
-                connection,
-                found,
-                margin=margin,
-                timeouts=timeouts,
-                expect=moving.expect,
-                progress=moving.advance,
-                at=moving.at,
-            )
+            report = seqguard.fix(connection, found, margin=margin, timeouts=timeouts, **moving.told)
     click.echo(as_json.report(report) if output == "json" else as_table.fix(report))
     context.exit(0 if report.in_sync else 1)
