@@ -80,7 +80,8 @@ class _Partition:
     def news(self, mapping: TableMapping) -> frozenset[str]:
         """The columns that older rows of a table lack, as far as no filter looks at them.
 
-        None while one that was brought is not read any more: it may have been renamed, and the rows have the old name.
+        No column is new while one that was brought is not read any more: it may have been renamed, and the rows have
+        the old name.
         """
         before = self.columns.get(mapping.source, {})
         if before.keys() - mapping.reads.keys():
@@ -300,7 +301,7 @@ class KafkaSource:
     def _batch(self) -> Batch:
         items = [item for _, item in self._pending]
         changes = [item for item in items if isinstance(item, Change)]
-        at_hand = {change.table for change in changes} if self._stopped or self._lacks else set()
+        at_hand = {change.table for change in changes}
         return Batch(
             changes=changes,
             positions={partition.stream: partition.offset for partition, _ in self._pending},

@@ -75,7 +75,7 @@ class TableMapping:
     def lacked_by(self, row: Row) -> frozenset[str]:
         """The mapped and awaited columns that a row is written without, for it does not bring them.
 
-        None where it brings one that is not read any more: that may have been renamed.
+        No column is, where the row brings one that is not read any more: that may have been renamed.
         """
         whole = self.columns.keys() | self.awaited.keys()
         if row.keys() - whole - self.reads.keys():

@@ -343,8 +343,9 @@ class Writer:
     def _lacks(self, change: Change) -> frozenset[str] | None:
         """The columns that a change's row is written without; None where it writes none."""
         mapping = self._mappings.get(change.table)
-        is_row = mapping and change.after is not None and change.table not in self.stopped
-        return mapping.lacked_by(change.after) if mapping and is_row and change.after else None
+        if mapping is None or change.after is None or change.table in self.stopped:
+            return None
+        return mapping.lacked_by(change.after)
 
     def _retry(
         self, session: _Session, letters: Sequence[Letter], early: Container[int | None] = frozenset()
