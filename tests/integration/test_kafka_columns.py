@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,7 +58,6 @@ class Sync:
     prefix: str
     head: str
     lines: str = ""
-    tables: list[str] = field(default_factory=lambda: ["t", "u"])
 
     def send(self, table: str, *changed: dict[str, Any]) -> None:
         """Rows as messages without schema part."""
@@ -70,7 +69,7 @@ class Sync:
 
     def run(self) -> str:
         """Run the service until nothing is left; return its log."""
-        sections = [f'[[table]]\nsource = "{name}"\ntarget = "{name}"\nkey = ["id"]\n' for name in self.tables]
+        sections = [f'[[table]]\nsource = "{name}"\ntarget = "{name}"\nkey = ["id"]\n' for name in ("t", "u")]
         self.path.write_text(self.head + "".join(sections) + self.lines)
         command = [str(PROGRAM), "sync", "run", str(self.path), "--until-caught-up"]
         done = subprocess.run(

@@ -78,9 +78,9 @@ def test_a_row_arrives_within_five_seconds(
 def test_updates_and_deletes_follow(world: World, legacy: Callable[[str], list[tuple[Any, ...]]]) -> None:
     world.change(JUMP, "UPDATE revamp_users SET account_status = 'Suspended' WHERE id = 100")
     of_100 = "SELECT status FROM legacy_users WHERE id = 100"
-    until(lambda: legacy(of_100) == [("suspended",)], "the update")
+    assert until(lambda: legacy(of_100) == [("suspended",)], "the update")
     world.change("DELETE FROM revamp_users WHERE id = 100")
-    until(lambda: legacy(of_100) == [], "the delete")
+    assert until(lambda: legacy(of_100) == [], "the delete")
 
 
 def test_nothing_echoes(world: World, legacy: Callable[[str], list[tuple[Any, ...]]]) -> None:

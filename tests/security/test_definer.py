@@ -152,6 +152,9 @@ def test_a_sequence_that_its_owner_alters_stops_no_insert(
     db.execute("INSERT INTO t VALUES (90), (150), (1000000)")
     older.execute("INSERT INTO t VALUES (95), (155), (1000005)")
     older.execute("COMMIT")
+    assert rows(db, "SELECT id FROM t WHERE id > 2 ORDER BY id") == [
+        (number,) for number in (90, 95, 150, 155, 1000000, 1000005)
+    ]
 
 
 def test_a_numeric_id_of_all_digits_that_there_are_stops_no_insert(db: Connection) -> None:
@@ -159,6 +162,7 @@ def test_a_numeric_id_of_all_digits_that_there_are_stops_no_insert(db: Connectio
     seqguard.guard(db)
     for value in ("-" + "9" * 131072, "9" * 131072, "NaN"):
         db.execute("INSERT INTO t VALUES (%s::numeric)", [value])
+    assert one(db, "SELECT count(*) FROM t") == 3
 
 
 def test_a_column_with_a_nondeterministic_collation_is_guarded_and_read(db: Connection) -> None:

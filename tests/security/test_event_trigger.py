@@ -43,10 +43,17 @@ def test_the_event_trigger_gives_no_guard_on_a_sequence_of_another_role(
     assert rows(db, "SELECT tgname FROM pg_trigger WHERE tgrelid = 'lair.t'::regclass") == []
 
 
-@pytest.mark.parametrize("name", ["CREATE SCHEMA seqguard_new", "CREATE TABLE x AS SELECT 1 AS id"])
-def test_other_ddl_of_his_goes_on(db: Connection, attacker: Attacker, name: str) -> None:
+@pytest.mark.parametrize(
+    ("ddl", "made"),
+    [
+        ("CREATE SCHEMA seqguard_new", "to_regnamespace('seqguard_new')"),
+        ("CREATE TABLE x AS SELECT 1 AS id", "to_regclass('lair.x')"),
+    ],
+)
+def test_other_ddl_of_his_goes_on(db: Connection, attacker: Attacker, ddl: str, made: str) -> None:
     guard_new_tables(db)
-    attacker.do(name)
+    attacker.do(ddl)
+    assert one(db, f"SELECT {made} IS NOT NULL")
 
 
 def test_the_event_triggers_functions_are_not_his_to_call_or_change(db: Connection, attacker: Attacker) -> None:
