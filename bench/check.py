@@ -5,11 +5,12 @@
 floor       a bare catalog query and the max() of every column, 100 to a statement: what the server has to do
 with states the same, and last_value and is_called of every sequence: the least that a verdict can be made of
 one by one  the same catalog query, then one statement a table that reads max, last_value and is_called
-check, fix  seqguard, in the same process; everything is behind
+check, fix  seqguard, in the same process, over two connections from 2,000 columns on; everything is behind
+check -j 1  the same over one
 
-Each on a new connection, in turn, round after round. Seconds are medians, ratios the medians of the rounds' ratios.
-CPU is that of the server's backend. Round trips: how often the client sends after it has received, from libpq's
-trace; for what is sent ahead, more than it waits for.
+Each on a new connection to a server on this machine, over TCP, in turn, round after round. Seconds are medians, ratios
+the medians of the rounds' ratios. CPU is that of the backend, and so are round trips those of one connection: how often
+the client sends after it has received, from libpq's trace; for what is sent ahead, more than it waits for.
 """
 
 from __future__ import annotations

@@ -8,9 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from check_works import CHECK, FLOOR, ONE_BY_ONE, STATES, WORKS, Figure, connected, round_trips, timed
+from check_works import (
+    ALONE,
+    CHECK,
+    FLOOR,
+    ONE_BY_ONE,
+    STATES,
+    WORKS,
+    Figure,
+    connected,
+    round_trips,
+    timed,
+)
 
 import seqguard
+from seqguard.demo.ports import free_port
 from seqguard.demo.server import embedded_binaries, throwaway
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -20,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from check_works import Connection
-
-    from seqguard.demo.server import Server
 
 SETTINGS = {
     "max_locks_per_transaction": "4096",
@@ -35,7 +45,7 @@ LARGE = 20_000
 TOGETHER = 500
 """Tables that are made, or written to, in one transaction."""
 ROUND_TRIP = 0.005
-QUICK_WORKS = (FLOOR, STATES, ONE_BY_ONE, CHECK)
+QUICK_WORKS = (FLOOR, STATES, ONE_BY_ONE, ALONE, CHECK)
 
 
 @dataclass
@@ -59,7 +69,7 @@ class Case:
             figure.round_trips = {
                 name: round_trips(self.conninfo, WORKS[name])
                 for name in self.works
-                if name in (ONE_BY_ONE, CHECK)
+                if name in (ONE_BY_ONE, ALONE)
             }
         for number in range(self.rounds):
             with connected(self.conninfo) as connection:
@@ -72,22 +82,29 @@ class Case:
 @contextmanager
 def cases(sizes: Sequence[int], rows: int) -> Iterator[list[Case]]:
     """Every case, in databases of one server."""
-    with throwaway(embedded_binaries(), SETTINGS) as server, ExitStack() as stack:
-        link = stack.enter_context(proxy(server.folder / ".s.PGSQL.5432", delay=ROUND_TRIP / 2))
+    port = free_port()
+    over_tcp = {"listen_addresses": "127.0.0.1", "port": str(port)}
+    with ExitStack() as stack:
+        stack.enter_context(throwaway(embedded_binaries(), SETTINGS | over_tcp))
+        link = stack.enter_context(proxy(("127.0.0.1", port), delay=ROUND_TRIP / 2))
         yield [
-            *(tables(server, count) for count in sizes),
+            *(tables(port, count) for count in sizes),
             over_link(link.port, min(10_000, max(sizes))),
-            others(server, 1_000),
-            guarded(server, 1_000),
-            partitions(server, 1_000),
-            *large(server, rows),
+            others(port, 1_000),
+            guarded(port, 1_000),
+            partitions(port, 1_000),
+            *large(port, rows),
         ]
 
 
-def database(server: Server, name: str) -> str:
-    with connected(server.conninfo()) as admin:
+def conninfo_of(port: int, name: str) -> str:
+    return f"host=127.0.0.1 port={port} user=postgres dbname={name}"
+
+
+def database(port: int, name: str) -> str:
+    with connected(conninfo_of(port, "postgres")) as admin:
         admin.execute(f"CREATE DATABASE {name}")
-    return server.conninfo(name)
+    return conninfo_of(port, name)
 
 
 def for_each(connection: Connection, count: int, statement: str) -> None:
@@ -97,9 +114,9 @@ def for_each(connection: Connection, count: int, statement: str) -> None:
         connection.execute("; ".join(statement.replace("%s", str(number)) for number in numbers).encode())
 
 
-def with_tables(server: Server, name: str, count: int, prefix: str = "") -> str:
+def with_tables(port: int, name: str, count: int, prefix: str = "") -> str:
     """A database with tables t1, t2, ... and catalogs that nobody has analyzed, as after a restore."""
-    conninfo = database(server, name)
+    conninfo = database(port, name)
     with connected(conninfo) as connection:
         connection.execute(prefix.encode() or b"SELECT")
         for_each(connection, count, "CREATE TABLE t%s (id serial PRIMARY KEY)")
@@ -113,18 +130,17 @@ def drifting(count: int) -> Callable[[Connection, int], object]:
     )
 
 
-def tables(server: Server, count: int) -> Case:
-    conninfo = with_tables(server, f"tables_{count}", count)
+def tables(port: int, count: int) -> Case:
+    conninfo = with_tables(port, f"tables_{count}", count)
     rounds = LARGE_ROUNDS if count >= LARGE else ROUNDS
     return Case(f"{count:,} tables", conninfo, drifting(count), tuple(WORKS), rounds, many=True)
 
 
 def over_link(port: int, count: int) -> Case:
     """The same database as the case with so many tables, behind a delaying proxy."""
-    conninfo = f"host=127.0.0.1 port={port} dbname=tables_{count} user=postgres"
     return Case(
         f"{count:,} tables, 5 ms round trip",
-        conninfo,
+        conninfo_of(port, f"tables_{count}"),
         lambda *_: None,
         QUICK_WORKS,
         LARGE_ROUNDS,
@@ -132,21 +148,21 @@ def over_link(port: int, count: int) -> Case:
     )
 
 
-def others(server: Server, count: int) -> Case:
+def others(port: int, count: int) -> Case:
     role = "CREATE ROLE app; GRANT ALL ON SCHEMA public TO app; SET ROLE app"
-    conninfo = with_tables(server, "others", count, role)
+    conninfo = with_tables(port, "others", count, role)
     return Case(f"{count:,} tables of another role", conninfo, drifting(count), tuple(WORKS), ROUNDS)
 
 
-def guarded(server: Server, count: int) -> Case:
-    conninfo = with_tables(server, "guarded", count)
+def guarded(port: int, count: int) -> Case:
+    conninfo = with_tables(port, "guarded", count)
     with connected(conninfo) as connection:
         seqguard.guard(connection)
     return Case(f"{count:,} guarded tables", conninfo, drifting(count), QUICK_WORKS, ROUNDS)
 
 
-def partitions(server: Server, count: int) -> Case:
-    conninfo = database(server, "partitions")
+def partitions(port: int, count: int) -> Case:
+    conninfo = database(port, "partitions")
     with connected(conninfo) as connection:
         connection.execute("CREATE TABLE p (id bigserial PRIMARY KEY) PARTITION BY HASH (id)")
         for_each_partition = f"CREATE TABLE p%s PARTITION OF p FOR VALUES WITH (MODULUS {count}, REMAINDER %s)"
@@ -156,9 +172,9 @@ def partitions(server: Server, count: int) -> Case:
     return Case(f"a table with {count:,} partitions", conninfo, lambda *_: None, QUICK_WORKS, ROUNDS)
 
 
-def large(server: Server, rows: int) -> Iterator[Case]:
+def large(port: int, rows: int) -> Iterator[Case]:
     for name, key, count in (("an index", "PRIMARY KEY", rows), ("no index", "", rows // 10)):
-        conninfo = database(server, f"large_{name.split()[0]}")
+        conninfo = database(port, f"large_{name.split()[0]}")
         with connected(conninfo) as connection:
             connection.execute(f"CREATE UNLOGGED TABLE big (id bigserial {key})")
             connection.execute(f"INSERT INTO big SELECT generate_series(1, {count})")

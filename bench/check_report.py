@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from check_works import CHECK, FIX, FLOOR, ONE_BY_ONE, STATES, WORKS
+from check_works import ALONE, CHECK, FIX, FLOOR, ONE_BY_ONE, STATES, WORKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from check_works import Figure
 
-COLUMNS = ("case", *(f"{name}, s" for name in WORKS), "check / floor", "in CPU", "check / with states", "one by one / check", "fix / check",
+COLUMNS = ("case", *(f"{name}, s" for name in WORKS), "check / floor", "-j 1 in CPU", "check / with states", "one by one / check", "fix / check",
            "round trips", "one by one's")  # fmt: skip
 PAIRS = (
     (CHECK, FLOOR, "wall"),
-    (CHECK, FLOOR, "cpu"),
+    (ALONE, FLOOR, "cpu"),
     (CHECK, STATES, "wall"),
     (ONE_BY_ONE, CHECK, "wall"),
     (FIX, CHECK, "wall"),
@@ -28,7 +28,7 @@ def cells(figure: Figure) -> list[str]:
         figure.case,
         *(shown(figure.seconds(name), 3) for name in WORKS),
         *(shown(figure.ratio(*pair), 2) for pair in PAIRS),
-        *(f"{trips:,}" if (trips := figure.round_trips.get(name)) else "" for name in (CHECK, ONE_BY_ONE)),
+        *(f"{trips:,}" if (trips := figure.round_trips.get(name)) else "" for name in (ALONE, ONE_BY_ONE)),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Connection = psycopg.Connection[Any]
-FLOOR, STATES, ONE_BY_ONE, CHECK, FIX = "floor", "with states", "one by one", "check", "fix"
+FLOOR, STATES, ONE_BY_ONE, ALONE, CHECK, FIX = (
+    "floor",
+    "with states",
+    "one by one",
+    "check -j 1",
+    "check",
+    "fix",
+)
+JOBS = 2
+"""What check and fix take when nobody says otherwise."""
 
 BARE = """
 SELECT format('%I.%I', tn.nspname, t.relname), quote_ident(a.attname), format('%I.%I', sn.nspname, s.relname)
@@ -63,14 +73,15 @@ WORKS: dict[str, Callable[[Connection], object]] = {
     FLOOR: floor,
     STATES: with_states,
     ONE_BY_ONE: one_by_one,
-    CHECK: seqguard.check,
-    FIX: seqguard.fix,
+    ALONE: seqguard.check,
+    CHECK: partial(seqguard.check, jobs=JOBS),
+    FIX: partial(seqguard.fix, jobs=JOBS),
 }
 
 
 @dataclass(frozen=True)
 class Time:
-    """Seconds that a client waits, and CPU seconds of the server's backend."""
+    """Seconds that a client waits, and CPU seconds of the backend of its first connection."""
 
     wall: float
     cpu: float

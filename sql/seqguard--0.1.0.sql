@@ -14,7 +14,7 @@ END
 $do$;
 SET LOCAL lock_timeout = DEFAULT;
 
--- The schema that holds everything seqguard installs. 0.1.0+924ec738f01f ends in a hash of it all.
+-- The schema that holds everything seqguard installs. 0.1.0+91334ddcbf02 ends in a hash of it all.
 -- An older version goes first, because CREATE OR REPLACE cannot change what a view or a
 -- function returns. The functions that guards run stay: inserts go on meanwhile.
 DO $do$
@@ -47,7 +47,7 @@ BEGIN
         PERFORM pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid());
     ELSIF pg_catalog.to_regprocedure('seqguard.version()') IS NOT NULL THEN
         EXECUTE 'SELECT seqguard.version()' INTO old;
-        IF old <> '0.1.0+924ec738f01f' THEN
+        IF old <> '0.1.0+91334ddcbf02' THEN
             FOR old IN SELECT pg_catalog.format('DROP ROUTINE %s', p.oid::pg_catalog.regprocedure)
                        FROM pg_catalog.pg_proc AS p
                        WHERE p.pronamespace = 'seqguard'::pg_catalog.regnamespace
@@ -67,12 +67,12 @@ COMMENT ON SCHEMA seqguard IS 'seqguard: keeps sequences ahead of the columns th
 
 CREATE OR REPLACE FUNCTION seqguard.version() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $function$SELECT '0.1.0+924ec738f01f'$function$;
+AS $function$SELECT '0.1.0+91334ddcbf02'$function$;
 
 -- Every sequence, every column that it feeds, and the guard on it.
 CREATE OR REPLACE VIEW seqguard.fed_columns AS
 -- Every sequence of this database, one row for each column that it feeds, and
--- one row without a table for a sequence that feeds no column.
+-- one row without a table for a sequence that feeds no column, in no order.
 --
 -- Parameters: none. Needs no privilege beyond reading the catalogs, takes no
 -- lock on any table, and runs on a standby.
@@ -97,7 +97,8 @@ WITH user_class AS (
       AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
       AND c.oid NOT IN (  -- hashed, however few the planner expects
           SELECT e.objid FROM pg_catalog.pg_depend AS e
-          WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.deptype = 'e')
+          WHERE e.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+            AND e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.deptype = 'e')
 ), feeding_domain AS MATERIALIZED (
     SELECT y.oid, y.typdefaultbin
     FROM pg_catalog.pg_type AS y
@@ -474,8 +475,7 @@ CROSS JOIN LATERAL (
             pg_catalog.format('its partition key calls function %s: trust it, and run guard as %I',
                               planner_runs.function, pg_catalog.pg_get_userbyid(f.table_owner))
     END AS unguardable) AS w
-WHERE s.relkind = 'S'
-ORDER BY s.nspname, s.relname, f.table_schema, f.table_name, f.attnum;
+WHERE s.relkind = 'S';
 
 -- The rules. seqguard/rules.py holds the same ones for use without this schema;
 -- a property-based test proves the two equal.

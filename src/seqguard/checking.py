@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from seqguard import furthest, pg
 from seqguard.catalog import selected_columns
 from seqguard.model import FedColumn, Reading, Report, SequenceReport, State
+from seqguard.readers import readers
 from seqguard.rules import report_on
 from seqguard.selection import Selection
 
@@ -34,6 +35,7 @@ def check(
     *,
     unattached: bool = False,
     timeouts: pg.Timeouts = pg.Timeouts(),
+    jobs: int = 1,
     progress: Progress | None = None,
     expect: Progress | None = None,
     at: At | None = None,
@@ -42,8 +44,9 @@ def check(
 
     Writes nothing, so it runs on a standby and in a read-only transaction. A column that
     cannot be read makes its sequence `unreadable`; the others are judged all the same.
-    With `unattached`, sequences that feed no column are listed too. `expect` is told how
-    many columns there are to read, `progress` how many have been read.
+    With `unattached`, sequences that feed no column are listed too. With `jobs`, thousands of columns
+    are read over so many connections: `connection`, unless it is in a transaction, and others that are opened
+    like it. `expect` is told how many columns there are to read, `progress` how many have been read.
 
     Raises SeqguardError for a pattern that matches nothing, psycopg.Error when the
     connection is lost.
@@ -52,12 +55,13 @@ def check(
     facts = selected_columns(connection, selection, timeouts, unattached=unattached)
     if expect:
         expect(len(facts))
-    reports = judged(connection, facts, timeouts, progress, at)
+    with readers(connection, jobs, len(facts)) as connections:
+        reports = judged(connections, facts, timeouts, progress, at)
     return Report(server.version, server.database, tuple(reports))
 
 
 def judged(
-    connection: Connection,
+    connections: Sequence[Connection],
     facts: Sequence[FedColumn],
     timeouts: pg.Timeouts,
     progress: Progress | None = None,
@@ -72,7 +76,7 @@ def judged(
         groups.setdefault(fact.sequence_oid, []).append(i)
     readings: dict[int, Reading] = {}
     reports: dict[int, SequenceReport] = {}
-    for number, reading in read(connection, facts, timeouts, progress, at):
+    for number, reading in read(connections, facts, timeouts, progress, at):
         readings[number] = reading
         sequence = facts[number].sequence_oid
         group = groups[sequence]
@@ -82,7 +86,7 @@ def judged(
 
 
 def read(
-    connection: Connection,
+    connections: Sequence[Connection],
     facts: Sequence[FedColumn],
     timeouts: pg.Timeouts,
     progress: Progress | None = None,
@@ -102,7 +106,7 @@ def read(
             readable.append(i)
     quick, alone = batches(facts, readable)
     numbered = ({number: facts[number] for number in batch} for batch in quick)
-    for batch, rows in zip(quick, furthest.read_batches(connection, numbered, timeouts), strict=True):
+    for batch, rows in zip(quick, furthest.read_batches(connections, numbered, timeouts), strict=True):
         if rows is None:
             alone += batch
             continue
@@ -112,7 +116,7 @@ def read(
     for number in alone:
         if at:
             at(f"{facts[number].table}.{facts[number].column}")
-        yield number, _read_alone(connection, number, facts[number], timeouts)
+        yield number, _read_alone(connections[0], number, facts[number], timeouts)
         advance(1)
 
 

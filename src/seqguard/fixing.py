@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from seqguard import pg
 from seqguard.checking import BATCH, At, Progress, check, judged
 from seqguard.model import FedColumn, Repair, Report, SequenceReport
+from seqguard.readers import readers
 from seqguard.rules import with_margin
 from seqguard.script import sql_file
 from seqguard.selection import Selection
@@ -98,6 +99,7 @@ def fix(
     *,
     margin: int = 0,
     timeouts: pg.Timeouts = pg.Timeouts(),
+    jobs: int = 1,
     progress: Progress | None = None,
     expect: Progress | None = None,
     at: At | None = None,
@@ -107,17 +109,17 @@ def fix(
     Works on what `report` found, or on a check of its own. Afterwards the next value is
     furthest + increment, with `margin` values skipped beyond that. What cannot be done is
     told in the sequence's `repair.problem`, and the rest is done all the same. Returns the
-    report with the moved sequences read and judged anew.
+    report with the moved sequences read and judged anew. `jobs` is how many connections read, as for check.
 
     nextval and setval are not undone by a rollback of the caller's transaction.
     """
-    report = report or check(connection, selection, timeouts=timeouts)
+    report = report or check(connection, selection, timeouts=timeouts, jobs=jobs)
     moves = plan(report, margin)
     if expect:
         expect(len(moves))
     problems = carry_out(connection, moves, timeouts, progress, at)
     done = {move.sequence: _repair(move, problems.get(move.sequence)) for move in moves}
-    return _verified(connection, report, done, timeouts)
+    return _verified(connection, report, done, timeouts, jobs)
 
 
 def _repair(move: Move, problem: str | None) -> Repair:
@@ -196,10 +198,14 @@ def retried(attempt: Callable[[], None]) -> None:
     attempt()
 
 
-def _verified(connection: Connection, report: Report, done: dict[str, Repair], timeouts: pg.Timeouts) -> Report:
+def _verified(
+    connection: Connection, report: Report, done: dict[str, Repair], timeouts: pg.Timeouts, jobs: int
+) -> Report:
     """The report with every sequence in `done` read again."""
     again = [sequence for sequence in report.sequences if sequence.sequence in done]
-    reports = judged(connection, [fact for sequence in again for fact in sequence.facts], timeouts)
+    facts = [fact for sequence in again for fact in sequence.facts]
+    with readers(connection, jobs, len(facts)) as connections:
+        reports = judged(connections, facts, timeouts)
     verified = {report.sequence: replace(report, repair=done[report.sequence]) for report in reports}
     return replace(
         report, sequences=tuple(verified.get(sequence.sequence, sequence) for sequence in report.sequences)

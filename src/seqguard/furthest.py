@@ -21,25 +21,26 @@ if TYPE_CHECKING:
 
 
 def read_batches(
-    connection: Connection, batches: Iterable[Mapping[int, FedColumn]], timeouts: pg.Timeouts
+    connections: Sequence[Connection], batches: Iterable[Mapping[int, FedColumn]], timeouts: pg.Timeouts
 ) -> Iterator[list[Row] | None]:
     """For each batch of numbered fed columns its rows, None where it failed: read_one says why.
 
     A row is the column's number, its furthest value, and its sequence's last_value and is_called as
     PostgreSQL writes them, None when the sequence is gone. The next batches are sent before a batch has been
     received. Each is read in a transaction of its own, or in a subtransaction of the caller's, that is
-    rolled back. Raises psycopg.Error when the connection is lost.
+    rolled back. Raises psycopg.Error when a connection is lost.
     """
     from psycopg.pq import ExecStatus
 
-    encoding = connection.info.encoding
-    with _brackets(connection) as (begin, end):
-        start = (begin, pg.pinning_for_reading(timeouts).as_bytes(connection))
+    first = connections[0]
+    encoding = first.info.encoding
+    with _brackets(first) as (begin, end):
+        start = (begin, pg.pinning_for_reading(timeouts).as_bytes(first))
         scripts = (
             ((*start, *(statement.encode(encoding) for statement in _statements(batch))), (end,))
             for batch in batches
         )
-        for *_, result, _ in pipeline.run(connection, scripts):
+        for *_, result, _ in pipeline.run(connections, scripts):
             yield _rows(result) if result.status == ExecStatus.TUPLES_OK else None
 
 

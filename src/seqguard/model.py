@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Status = Literal["ok", "behind", "exhausted", "unreadable", "unjudged"]
 GuardState = Literal["installed", "outdated", "disabled", "missing", "unguardable"]
@@ -66,9 +66,10 @@ class Judgement:
     steps: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FedColumn:
+class FedColumn(NamedTuple):
     """One row of sql/fed_columns.sql: a sequence and a column that it feeds, as the catalogs have them.
+
+    A tuple, because it is made from one, ten thousand at a time.
 
     table_oid is None for a sequence that feeds no column. The *_unreadable fields hold
     the statement that would help; unjudged and unguardable say why. guard_name to guard_arguments are what

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from itertools import count, dropwhile, starmap
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from seqguard.errors import SeqguardError
@@ -48,6 +49,7 @@ _READING = {
     "enable_memoize": "off",
     "work_mem": "32MB",
 }
+_NAMES = attrgetter("sequence_schema", "sequence_name", "table_schema", "table_name", "column_name")
 _INSTALLERS = 8317985137926545
 """The advisory lock of those who install, the same as in sql/install/settings.sql: `seqguard` as a number."""
 
@@ -148,18 +150,24 @@ def server(connection: Connection) -> Server:
     return Server(*_row(connection, _statement("server")))
 
 
+def session(connection: Connection) -> tuple[object, ...]:
+    """Server, database, roles and timeouts: what two connections agree in that read the same."""
+    return _row(connection, _statement("session"))
+
+
 def fed_columns(connection: Connection, timeouts: Timeouts, *, guards: bool = False) -> list[FedColumn]:
-    """Every sequence and every column that it feeds, as sql/fed_columns.sql finds them.
+    """Every sequence and every column that it feeds, as sql/fed_columns.sql finds them, in the order of names.
 
     guards: also what installing a guard takes.
     """
     from psycopg import sql
 
-    names = [field.name for field in fields(FedColumn) if guards or field.default is MISSING]
+    names = [name for name in FedColumn._fields if guards or name not in FedColumn._field_defaults]
     columns = sql.SQL(", ").join(map(identifier, names))
     query = template("fed_facts", columns=columns, fed_columns=sql.SQL(_statement("fed_columns")))
     with reading(connection, timeouts) as cursor:
-        return list(starmap(FedColumn, cursor.execute(query).fetchall()))
+        rows = cursor.execute(query).fetchall()
+    return sorted(starmap(FedColumn, rows), key=_NAMES)
 
 
 def relations(connection: Connection, timeouts: Timeouts) -> list[tuple[str, str, str]]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import selectors
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from psycopg.pq.abc import PGresult
 
@@ -22,25 +25,27 @@ Segment = Sequence[bytes]
 """Statements without parameters. One that fails takes along those after it in its segment, and no others."""
 
 AHEAD = 2
-"""Scripts that are sent before one is received."""
+"""Scripts that each connection is sent before one is received."""
 
 
-def run(connection: Connection, scripts: Iterable[Sequence[Segment]]) -> Iterator[list[PGresult]]:
-    """Run scripts of several segments each, and yield the results of each script's statements.
+def run(connections: Sequence[Connection], scripts: Iterable[Sequence[Segment]]) -> Iterator[list[PGresult]]:
+    """Run scripts of several segments each, and yield the results of each script's statements, in their order.
 
-    A script is to end the transaction that it begins. Raises psycopg.OperationalError when the connection is
-    lost. What is still under way when the caller stops in the middle is cancelled.
+    The connections take turns. A script is to end the transaction that it begins. Raises
+    psycopg.OperationalError when a connection is lost. What is still under way when the caller stops in the
+    middle is cancelled.
     """
-    with _Pipeline(connection) as pipeline:
-        under_way: deque[int] = deque()
-        for script in scripts:
+    with ExitStack() as stack:
+        pipelines = cycle([stack.enter_context(_Pipeline(connection)) for connection in connections])
+        under_way: deque[Callable[[], list[PGresult]]] = deque()
+        for pipeline, script in zip(pipelines, scripts, strict=False):
             for segment in script:
                 pipeline.send(segment)
-            under_way.append(len(script))
-            if len(under_way) > AHEAD:
-                yield pipeline.receive(under_way.popleft())
+            under_way.append(partial(pipeline.receive, len(script)))
+            if len(under_way) > AHEAD * len(connections):
+                yield under_way.popleft()()
         while under_way:
-            yield pipeline.receive(under_way.popleft())
+            yield under_way.popleft()()
 
 
 class _Pipeline:

@@ -24,6 +24,7 @@ from conftest import Connection, eventually, one, rows
 from console import run, started
 
 import seqguard
+from seqguard.readers import MANY, readers
 from seqguard.script import sql_script
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ SIZE = 3
 """Server connections in the pool."""
 CONFIGURATION = """\
 [databases]
+alone = host={server} dbname=postgres pool_mode=session pool_size=1
 * = host={server}
 [pgbouncer]
 listen_port = 6432
@@ -170,6 +172,17 @@ def test_check_finds_what_it_finds_without_the_pool(db: Connection, pooled: str)
     tables(db)
     assert run("check", pooled) == run("check", db.info.dsn)
     assert run("check", pooled).code == 1
+
+
+def test_check_reads_alone_where_the_pool_has_no_other_session(bouncer: Path) -> None:
+    conninfo = f"host={bouncer} port=6432 user=postgres dbname=alone"
+    with psycopg.connect(conninfo, autocommit=True) as connection, readers(connection, 2, MANY) as found:
+        assert found == [connection]
+
+
+def test_check_reads_over_two_connections_of_the_pool(client: Connection) -> None:
+    with readers(client, 2, MANY) as found:
+        assert len(found) == 2
 
 
 @pytest.mark.parametrize("furthest", [100, 1_000_000_000], ids=["with nextval", "with a lock"])

@@ -30,7 +30,7 @@ _OTHERS = {
     "indexed": True,
 }
 
-FACT = FedColumn(**(dict.fromkeys(FedColumn.__dataclass_fields__) | _TEXTS | _OTHERS))  # type: ignore[arg-type]
+FACT = FedColumn(**(dict.fromkeys(FedColumn._fields) | _TEXTS | _OTHERS))  # type: ignore[arg-type]
 
 
 def readings(*furthest: int | None, last_value: int = 1) -> tuple[Reading, ...]:

@@ -16,8 +16,7 @@ from seqguard.rules import report_on
 def sequence(
     name: str, *furthest: int | None, last_value: int = 1, unjudged: str | None = None
 ) -> SequenceReport:
-    fact = replace(
-        FACT,
+    fact = FACT._replace(
         sequence=f"public.{name}_id_seq",
         sequence_name=f"{name}_id_seq",
         table_name=name,
@@ -138,7 +137,7 @@ def test_a_name_cannot_leave_its_comment() -> None:
 
 
 def test_a_sequence_that_only_its_owner_can_move_so_far_is_told_in_sql() -> None:
-    far = report_on((replace(FACT, is_owner=False, sequence_owner="alice"),), readings(20_000_000))
+    far = report_on((FACT._replace(is_owner=False, sequence_owner="alice"),), readings(20_000_000))
     left = "-- left as it is: public.t_id_seq. only its owner alice can move it"
     assert left in as_sql.repairs(replace(REPORT, sequences=(far,)))
 

@@ -126,13 +126,13 @@ def test_the_furthest_of_several_columns_counts() -> None:
 
 
 def test_the_least_of_several_columns_counts_when_descending() -> None:
-    fact = replace(FACT, increment=-1, minimum=-100, maximum=-1)
+    fact = FACT._replace(increment=-1, minimum=-100, maximum=-1)
     report = report_on((fact, fact), readings(-9, -16, last_value=-1))
     assert (report.furthest, report.target) == (-16, -16)
 
 
 def test_the_narrowest_column_limits_the_sequence() -> None:
-    wide, narrow = replace(FACT, type_maximum=2**31 - 1), replace(FACT, type_maximum=32767)
+    wide, narrow = FACT._replace(type_maximum=2**31 - 1), FACT._replace(type_maximum=32767)
     assert report_on((wide, narrow), readings(32767, None)).status == "exhausted"
 
 
@@ -147,12 +147,12 @@ def test_a_column_that_was_not_read_does_not_hide_another_that_is_ahead() -> Non
 
 
 def test_an_unjudged_default_is_never_ok() -> None:
-    report = report_on((replace(FACT, unjudged="cannot judge it"),), readings(None))
+    report = report_on((FACT._replace(unjudged="cannot judge it"),), readings(None))
     assert (report.status, report.notes) == ("unjudged", ("unjudged: public.t.id: cannot judge it",))
 
 
 def test_a_sequence_is_guarded_when_every_column_is() -> None:
-    guarded = replace(FACT, guard_state="installed")
+    guarded = FACT._replace(guard_state="installed")
     assert [report_on(facts, readings(1, 1)).guarded for facts in ((guarded, guarded), (guarded, FACT))] == [
         True,
         False,
@@ -160,34 +160,34 @@ def test_a_sequence_is_guarded_when_every_column_is() -> None:
 
 
 def test_a_low_headroom_is_noted() -> None:
-    fact = replace(FACT, maximum=100)
+    fact = FACT._replace(maximum=100)
     notes = ("headroom: 19 values left before 100",)
     assert report_on((fact,), readings(81, last_value=81)).notes == notes
 
 
 def test_the_headroom_is_what_is_left_after_a_repair() -> None:
-    assert report_on((replace(FACT, maximum=100),), readings(81)).notes == (
+    assert report_on((FACT._replace(maximum=100),), readings(81)).notes == (
         "headroom: 19 values left before 100",
     )
 
 
 def test_enough_headroom_is_not_noted() -> None:
-    assert report_on((replace(FACT, maximum=100),), readings(80)).notes == ()
+    assert report_on((FACT._replace(maximum=100),), readings(80)).notes == ()
 
 
 def test_a_cache_is_noted() -> None:
-    (note,) = report_on((replace(FACT, cache=10),), readings(1)).notes
+    (note,) = report_on((FACT._replace(cache=10),), readings(1)).notes
     assert note.startswith("cache: each session draws 10 values")
 
 
 def test_a_column_without_an_index_is_noted() -> None:
-    (note,) = report_on((replace(FACT, indexed=False),), readings(1)).notes
+    (note,) = report_on((FACT._replace(indexed=False),), readings(1)).notes
     assert note == "unindexed: no index to read public.t.id by"
 
 
 def test_several_columns_without_an_index_are_one_note() -> None:
     facts = tuple(
-        replace(FACT, table=table, indexed=indexed)
+        FACT._replace(table=table, indexed=indexed)
         for table, indexed in [("a", False), ("b", True), ("c", False)]
     )
     assert report_on(facts, readings(1, 1, 1)).notes == ("unindexed: no index to read a.id, c.id by",)
@@ -195,9 +195,9 @@ def test_several_columns_without_an_index_are_one_note() -> None:
 
 def test_what_is_exhausted_says_which_limit() -> None:
     notes = [
-        report_on((replace(FACT, maximum=10),), readings(16)).notes,
-        report_on((replace(FACT, type_maximum=32767),), readings(32767)).notes,
-        report_on((replace(FACT, maximum=10),), readings(1, last_value=10)).notes,
+        report_on((FACT._replace(maximum=10),), readings(16)).notes,
+        report_on((FACT._replace(type_maximum=32767),), readings(32767)).notes,
+        report_on((FACT._replace(maximum=10),), readings(1, last_value=10)).notes,
     ]
     assert notes == [
         ("exhausted: the data has reached the sequence's limit 10",),
@@ -207,7 +207,7 @@ def test_what_is_exhausted_says_which_limit() -> None:
 
 
 def test_a_margin_counts_values_of_the_grid() -> None:
-    report = report_on((replace(FACT, increment=5),), readings(16))
+    report = report_on((FACT._replace(increment=5),), readings(16))
     assert (report.target, with_margin(report, 2).target) == (16, 26)
 
 

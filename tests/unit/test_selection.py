@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from facts import FACT
 from hypothesis import given
@@ -12,11 +10,11 @@ from hypothesis import strategies as st
 from seqguard.errors import SeqguardError
 from seqguard.selection import NoSuchTableError, Selection, quoting_hint, table_matches
 
-USERS = replace(FACT, table_name="users", sequence_oid=1)
-POSTS = replace(FACT, table_name="posts", sequence_oid=2)
-OLD_USERS = replace(FACT, table_name="users", table_schema="old", sequence_oid=3)
-COPY_OF_USERS = replace(FACT, table_name="copy", sequence_oid=1)
-LONE = replace(FACT, table_oid=None, table_schema=None, table_name=None, sequence_oid=4)
+USERS = FACT._replace(table_name="users", sequence_oid=1)
+POSTS = FACT._replace(table_name="posts", sequence_oid=2)
+OLD_USERS = FACT._replace(table_name="users", table_schema="old", sequence_oid=3)
+COPY_OF_USERS = FACT._replace(table_name="copy", sequence_oid=1)
+LONE = FACT._replace(table_oid=None, table_schema=None, table_name=None, sequence_oid=4)
 FACTS = [USERS, COPY_OF_USERS, POSTS, OLD_USERS, LONE]
 
 
@@ -123,7 +121,7 @@ def test_no_pattern_may_choose_nothing() -> None:
 
 
 def test_a_schema_of_sequences_that_feed_no_column_can_be_chosen() -> None:
-    lone = replace(LONE, sequence_schema="counters")
+    lone = LONE._replace(sequence_schema="counters")
     assert Selection(schemas=("counters",)).apply([USERS, lone], unattached=True) == [lone]
 
 
@@ -161,4 +159,4 @@ def test_a_name_missed_by_its_letters_is_not_told() -> None:
 
 def test_a_schema_missed_by_its_capitals_is_told() -> None:
     with pytest.raises(SeqguardError, match="""write '"Sales"'"""):
-        Selection(schemas=("Sales",)).apply([replace(USERS, table_schema="Sales")])
+        Selection(schemas=("Sales",)).apply([USERS._replace(table_schema="Sales")])

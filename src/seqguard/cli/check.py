@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqguard.cli.common import Progress, connected, conninfo_argument, formatted, selecting, timed
+from seqguard.cli.common import Progress, connected, conninfo_argument, formatted, jobs_option, selecting, timed
 
 if TYPE_CHECKING:
     from seqguard.pg import Timeouts
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @conninfo_argument
 @selecting
 @timed(statement="1min")
+@jobs_option
 @formatted("table", "json", "sql")
 @click.option("--all", "everything", is_flag=True, help="Show the sequences that are ok, too.")
 @click.option("--unattached", is_flag=True, help="Also list sequences that feed no column.")
@@ -26,6 +27,7 @@ def check(
     conninfo: str,
     selection: Selection,
     timeouts: Timeouts,
+    jobs: int,
     output: str,
     everything: bool,
     unattached: bool,
@@ -39,7 +41,7 @@ def check(
 
     with connected(conninfo) as connection, Progress("reading") as progress:
         report = seqguard.check(
-            connection, selection, unattached=unattached, timeouts=timeouts, **progress.told
+            connection, selection, unattached=unattached, timeouts=timeouts, jobs=jobs, **progress.told
         )
     if output == "json":
         click.echo(as_json.report(report))

@@ -155,6 +155,16 @@ def timed(lock: str = "1s", statement: str = "0") -> Callable[[Command], Command
     return decorate
 
 
+jobs_option = click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Read over so many connections where there are thousands of columns.",
+)
+
+
 def formatted(*formats: str) -> Callable[[Command], Command]:
     """Add --format; the command gets `output`."""
     return click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqguard.cli.common import Progress, connected, conninfo_argument, formatted, selecting, timed
+from seqguard.cli.common import Progress, connected, conninfo_argument, formatted, jobs_option, selecting, timed
 from seqguard.errors import SeqguardError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @conninfo_argument
 @selecting
 @timed(lock="500ms", statement="1min")
+@jobs_option
 @formatted("table", "json")
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run, for psql.")
 @click.option("--margin", type=click.IntRange(0), default=0, help="Leave so many values free beyond the data.")
@@ -27,6 +28,7 @@ def fix(
     conninfo: str,
     selection: Selection,
     timeouts: Timeouts,
+    jobs: int,
     output: str,
     dry_run: bool,
     margin: int,
@@ -44,13 +46,13 @@ def fix(
         raise click.UsageError("--dry-run prints SQL, whatever --format says: leave one of them out")
     with connected(conninfo) as connection:
         with Progress("reading") as reading:
-            found = seqguard.check(connection, selection, timeouts=timeouts, **reading.told)
+            found = seqguard.check(connection, selection, timeouts=timeouts, jobs=jobs, **reading.told)
         if dry_run:
             click.echo(as_sql.repairs(found, margin, timeouts.lock).encode())
             context.exit(0 if found.in_sync else 1)
         if found.with_status("behind") and pg.server(connection).read_only:
             raise SeqguardError("this server is read-only (a standby?): run fix on the primary")
         with Progress("moving") as moving:
-            report = seqguard.fix(connection, found, margin=margin, timeouts=timeouts, **moving.told)
+            report = seqguard.fix(connection, found, margin=margin, timeouts=timeouts, jobs=jobs, **moving.told)
     click.echo(as_json.report(report) if output == "json" else as_table.fix(report))
     context.exit(0 if report.in_sync else 1)

@@ -1,5 +1,5 @@
 -- Every sequence of this database, one row for each column that it feeds, and
--- one row without a table for a sequence that feeds no column.
+-- one row without a table for a sequence that feeds no column, in no order.
 --
 -- Parameters: none. Needs no privilege beyond reading the catalogs, takes no
 -- lock on any table, and runs on a standby.
@@ -24,7 +24,8 @@ WITH user_class AS (
       AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
       AND c.oid NOT IN (  -- hashed, however few the planner expects
           SELECT e.objid FROM pg_catalog.pg_depend AS e
-          WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.deptype = 'e')
+          WHERE e.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+            AND e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.deptype = 'e')
 ), feeding_domain AS MATERIALIZED (
     SELECT y.oid, y.typdefaultbin
     FROM pg_catalog.pg_type AS y
@@ -402,4 +403,3 @@ CROSS JOIN LATERAL (
                               planner_runs.function, pg_catalog.pg_get_userbyid(f.table_owner))
     END AS unguardable) AS w
 WHERE s.relkind = 'S'
-ORDER BY s.nspname, s.relname, f.table_schema, f.table_name, f.attnum

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -143,7 +143,7 @@ def _numbers(fact: FedColumn, values: Iterable[Value]) -> list[int]:
 def _advance(connection: pg.Connection, furthest: Mapping[FedColumn, int]) -> dict[str, str]:
     """Judge the sequences as if the rows were there, and move those that are behind."""
     facts = [
-        replace(fact, furthest_query=f"{value:d}", column_unreadable=None) for fact, value in furthest.items()
+        fact._replace(furthest_query=f"{value:d}", column_unreadable=None) for fact, value in furthest.items()
     ]
     return _moved(connection, facts, _TIMEOUTS).all
 
@@ -162,6 +162,6 @@ class _Problems:
 
 def _moved(connection: pg.Connection, facts: Sequence[FedColumn], timeouts: pg.Timeouts) -> _Problems:
     """Move the sequences that are behind."""
-    reports = judged(connection, facts, timeouts)
+    reports = judged([connection], facts, timeouts)
     unread = {report.sequence: "; ".join(report.notes) for report in reports if report.status == "unreadable"}
     return _Problems(unread, carry_out(connection, plan(Report("", "", tuple(reports))), timeouts))

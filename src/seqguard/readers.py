@@ -1,0 +1,69 @@
+"""More connections like one that there is, to read over beside it."""
+
+from __future__ import annotations
+
+import selectors
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from seqguard import pg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seqguard.pg import Connection
+
+MANY = 2_000
+"""Columns from which a second connection pays, twice as many for a third: see docs/design/speed.md."""
+PATIENCE = 2
+"""Seconds to wait for another connection."""
+
+
+@contextmanager
+def readers(connection: Connection, jobs: int, columns: int) -> Iterator[list[Connection]]:
+    """The connection, and up to jobs - 1 more like it where so many columns are to be read, closed afterwards.
+
+    In a transaction it stays alone, because no other sees what that has changed. So it does where there is
+    no other to be had.
+    """
+    from psycopg.pq import TransactionStatus
+
+    idle = connection.info.transaction_status == TransactionStatus.IDLE
+    with ExitStack() as stack:
+        found = [connection]
+        for _ in range(min(jobs - 1, columns // MANY) if idle else 0):
+            if not (another := _another(connection)):
+                break
+            found.append(stack.enter_context(closing(another)))
+        yield found
+
+
+def _another(connection: Connection) -> Connection | None:
+    """A connection to the same server and database, as the same role and within the same limits."""
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    here, info = pg.session(connection), connection.info
+    same = info.get_parameters() | {
+        "password": info.password,
+        "client_encoding": info.parameter_status("client_encoding"),
+        "connect_timeout": str(PATIENCE),
+    }
+    with suppress(psycopg.Error), ExitStack() as stack:
+        another = stack.enter_context(closing(psycopg.connect(make_conninfo("", **same), autocommit=True)))
+        if _answers(another) and pg.session(another) == here:
+            stack.pop_all()
+            return another
+    return None
+
+
+def _answers(connection: Connection) -> bool:
+    """Whether it does so in time: a pooler may let it wait for a server that is not to be had."""
+    connection.pgconn.send_query(b"")
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.pgconn.socket, selectors.EVENT_READ)
+        if not selector.select(PATIENCE):
+            return False
+    while connection.pgconn.get_result():
+        pass
+    return True
