@@ -1,4 +1,7 @@
-"""The facts that seqguard reads and the results that it returns: frozen, typed, no I/O."""
+"""The facts that seqguard reads and the results that it returns: frozen, typed, no I/O.
+
+Facts are tuples, which are quick to make: a large database has tens of thousands.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,7 @@ GuardState = Literal["installed", "outdated", "disabled", "missing", "unguardabl
 STATUSES: tuple[Status, ...] = ("ok", "behind", "exhausted", "unreadable", "unjudged")
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """What CREATE SEQUENCE says of a sequence."""
 
     increment: int = 1
@@ -43,16 +45,14 @@ class Definition:
         return min(self.limit, type_maximum) if self.increment > 0 else max(self.limit, -type_maximum - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What a sequence relation holds."""
 
     last_value: int
     is_called: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The outcome of the rules for one sequence.
 
     next_value: what the next nextval returns, None when it would fail.
@@ -69,10 +69,8 @@ class Judgement:
 class FedColumn(NamedTuple):
     """One row of sql/fed_columns.sql: a sequence and a column that it feeds, as the catalogs have them.
 
-    A tuple, because it is made from one, ten thousand at a time.
-
     table_oid is None for a sequence that feeds no column. The *_unreadable fields hold
-    the statement that would help; unjudged and unguardable say why. guard_name to guard_arguments are what
+    the statement that would help; unjudged says why. unguardable and what follows it is what
     installing a guard takes, and asked for only then.
     """
 
@@ -105,8 +103,8 @@ class FedColumn(NamedTuple):
     unjudged: str | None
     column_unreadable: str | None
     furthest_query: str | None
-    unguardable: str | None
     guard_state: GuardState | None
+    unguardable: str | None = None
     guard_name: str | None = None
     guard_shape: str | None = None
     guard_function: str | None = None
@@ -128,8 +126,7 @@ class GuardTrigger:
     qualified_table: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What was read of one fed column, and of its sequence in the same statement.
 
     problem says why nothing was read; then the other fields are None.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Segment = Sequence[bytes]
 """Statements without parameters. One that fails takes along those after it in its segment, and no others."""
 
-AHEAD = 2
+AHEAD = 4
 """Scripts that each connection is sent before one is received."""
 
 

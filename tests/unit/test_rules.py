@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from facts import FACT, readings
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -95,7 +93,7 @@ def test_the_rules_do_not_depend_on_where_zero_is(
     far = 2**62
     here = judge(definition, state, furthest, None, margin)
     there = judge(
-        replace(definition, minimum=definition.minimum + far, maximum=definition.maximum + far),
+        definition._replace(minimum=definition.minimum + far, maximum=definition.maximum + far),
         State(state.last_value + far, state.is_called),
         None if furthest is None else furthest + far,
         None,
@@ -137,12 +135,12 @@ def test_the_narrowest_column_limits_the_sequence() -> None:
 
 
 def test_a_column_that_was_not_read_is_never_ok() -> None:
-    report = report_on((FACT, FACT), (*readings(None), replace(readings(None)[0], problem="locked")))
+    report = report_on((FACT, FACT), (*readings(None), readings(None)[0]._replace(problem="locked")))
     assert (report.status, report.notes) == ("unreadable", ("unreadable: locked",))
 
 
 def test_a_column_that_was_not_read_does_not_hide_another_that_is_ahead() -> None:
-    report = report_on((FACT, FACT), (*readings(16), replace(readings(None)[0], problem="locked")))
+    report = report_on((FACT, FACT), (*readings(16), readings(None)[0]._replace(problem="locked")))
     assert report.status == "behind"
 
 

@@ -36,12 +36,14 @@ WITH user_class AS (
                     pg_catalog.replace(p.part[3], '''''', '''')) AS written_name,
            p.part[2] IS NOT NULL AS by_text
     FROM (
-        SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass AS classid, d.oid, d.adrelid, d.adnum, d.adbin
+        SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass AS classid, d.oid, d.adrelid, d.adnum, d.adbin,
+               d.adbin::pg_catalog.text AS tree
         FROM pg_catalog.pg_attrdef AS d
         WHERE d.adbin::pg_catalog.text LIKE '%:funcid 1574 %'
         UNION ALL
         -- a domain's default, of columns that have none of their own
-        SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, y.oid, a.attrelid, a.attnum, y.typdefaultbin
+        SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, y.oid, a.attrelid, a.attnum, y.typdefaultbin,
+               y.typdefaultbin::pg_catalog.text
         FROM feeding_domain AS y
         JOIN pg_catalog.pg_attribute AS a ON a.atttypid = y.oid AND a.attnum > 0
         JOIN user_class AS t ON t.oid = a.attrelid AND t.relkind IN ('r', 'p', 'f')
@@ -49,18 +51,20 @@ WITH user_class AS (
           AND NOT a.atthasdef AND a.attidentity = '' AND NOT a.attisdropped
     ) AS d
     CROSS JOIN LATERAL (
+        -- nextval of a constant in nothing but an implicit cast, as serial makes it: told by its tree,
+        -- because its text takes three times as long, and the pattern a hundred times
+        SELECT CASE WHEN d.tree LIKE '{FUNCEXPR :funcid 1574 %:args ({CONST %' THEN d.tree NOT LIKE '%{%{%{%'
+                    ELSE d.tree LIKE '{FUNCEXPR :funcid % :funcformat 2 %({FUNCEXPR :funcid 1574 %:args ({CONST %'
+                         AND d.tree NOT LIKE '%{%{%{%{%' END AS is_plain
+        LIMIT ALL OFFSET 0) AS n
+    CROSS JOIN LATERAL (
         -- 0, because it would wait for a lock on the table; a default has no column in it
-        SELECT pg_catalog.pg_get_expr(d.adbin, 0) AS expression
+        SELECT CASE WHEN NOT n.is_plain THEN pg_catalog.pg_get_expr(d.adbin, 0) END AS expression
         LIMIT ALL OFFSET 0) AS x
     CROSS JOIN LATERAL (
         -- before, the sequence named as text, the sequence named as regclass, after:
-        -- nothing but constants, ||, concat and casts may surround one nextval.
-        -- The plain form is told by hand, because the pattern costs 100 times as much.
-        SELECT CASE
-            WHEN x.expression LIKE 'nextval(''%''::regclass)'
-                 AND pg_catalog.strpos(pg_catalog.substr(x.expression, 9), '(') = 0
-                THEN ARRAY['', NULL, pg_catalog.substr(x.expression, 10, pg_catalog.length(x.expression) - 21), '']
-            ELSE pg_catalog.regexp_match(x.expression,
+        -- nothing but constants, ||, concat and casts may surround one nextval
+        SELECT CASE WHEN n.is_plain THEN ARRAY['', NULL, '', ''] ELSE pg_catalog.regexp_match(x.expression,
                 '^((?:[() ]|\|\||concat\(|, |''(?:[^'']|'''')*''|::text|::character varying)*)'
                 'nextval\((?:\(''((?:[^'']|'''')*)''::text\)::regclass|''((?:[^'']|'''')*)''::regclass)\)'
                 '((?:[() ]|\|\||, |''(?:[^'']|'''')*''|::text|::character varying\(\d+\)|::character varying'
