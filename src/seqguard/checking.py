@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from seqguard import furthest, pg
 from seqguard.catalog import selected_columns
 from seqguard.model import FedColumn, Reading, Report, SequenceReport, State
-from seqguard.readers import readers
 from seqguard.rules import report_on
 from seqguard.selection import Selection
 
@@ -45,8 +44,7 @@ def check(
     Writes nothing, so it runs on a standby and in a read-only transaction. A column that
     cannot be read makes its sequence `unreadable`; the others are judged all the same.
     With `unattached`, sequences that feed no column are listed too. With `jobs`, thousands of columns
-    are read over so many connections: `connection`, unless it is in a transaction, and others that are opened
-    like it. `expect` is told how many columns there are to read, `progress` how many have been read.
+    are read over so many connections, if `connection` is in autocommit mode: others are opened like it. `expect` is told how many columns there are to read, `progress` how many have been read.
 
     Raises SeqguardError for a pattern that matches nothing, psycopg.Error when the
     connection is lost.
@@ -55,15 +53,15 @@ def check(
     facts = selected_columns(connection, selection, timeouts, unattached=unattached)
     if expect:
         expect(len(facts))
-    with readers(connection, jobs, len(facts)) as connections:
-        reports = judged(connections, facts, timeouts, progress, at)
+    reports = judged(connection, facts, timeouts, jobs, progress, at)
     return Report(server.version, server.database, tuple(reports))
 
 
 def judged(
-    connections: Sequence[Connection],
+    connection: Connection,
     facts: Sequence[FedColumn],
     timeouts: pg.Timeouts,
+    jobs: int = 1,
     progress: Progress | None = None,
     at: At | None = None,
 ) -> list[SequenceReport]:
@@ -76,7 +74,7 @@ def judged(
         groups.setdefault(fact.sequence_oid, []).append(i)
     readings: dict[int, Reading] = {}
     reports: dict[int, SequenceReport] = {}
-    for number, reading in read(connections, facts, timeouts, progress, at):
+    for number, reading in read(connection, facts, timeouts, jobs, progress, at):
         readings[number] = reading
         sequence = facts[number].sequence_oid
         group = groups[sequence]
@@ -86,9 +84,10 @@ def judged(
 
 
 def read(
-    connections: Sequence[Connection],
+    connection: Connection,
     facts: Sequence[FedColumn],
     timeouts: pg.Timeouts,
+    jobs: int = 1,
     progress: Progress | None = None,
     at: At | None = None,
 ) -> Iterator[tuple[int, Reading]]:
@@ -105,8 +104,8 @@ def read(
         else:
             readable.append(i)
     quick, alone = batches(facts, readable)
-    numbered = ({number: facts[number] for number in batch} for batch in quick)
-    for batch, rows in zip(quick, furthest.read_batches(connections, numbered, timeouts), strict=True):
+    numbered = [{number: facts[number] for number in batch} for batch in quick]
+    for batch, rows in zip(quick, furthest.read_batches(connection, numbered, timeouts, jobs), strict=True):
         if rows is None:
             alone += batch
             continue
@@ -116,16 +115,20 @@ def read(
     for number in alone:
         if at:
             at(f"{facts[number].table}.{facts[number].column}")
-        yield number, _read_alone(connections[0], number, facts[number], timeouts)
+        yield number, _read_alone(connection, number, facts[number], timeouts)
         advance(1)
 
 
 def batches(facts: Sequence[FedColumn], numbers: Sequence[int]) -> tuple[list[list[int]], list[int]]:
-    """Split row numbers into batches; a large table without an index is to be read on its own."""
+    """Split row numbers into batches; large tables without an index and temporary ones are to be read on their own.
+
+    What is temporary no other connection can read, and PostgreSQL 17 does not even say so: it finds no rows.
+    """
     alone: list[int] = []
     quick: list[int] = []
     for i in numbers:
-        (quick if facts[i].indexed or (facts[i].pages or 0) < LARGE else alone).append(i)
+        is_quick = (facts[i].indexed or (facts[i].pages or 0) < LARGE) and not facts[i].is_temporary
+        (quick if is_quick else alone).append(i)
     return [quick[i : i + BATCH] for i in range(0, len(quick), BATCH)], alone
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 from seqguard import pg
 from seqguard.checking import BATCH, At, Progress, check, judged
 from seqguard.model import FedColumn, Repair, Report, SequenceReport
-from seqguard.readers import readers
 from seqguard.rules import with_margin
 from seqguard.script import sql_file
 from seqguard.selection import Selection
@@ -203,9 +202,7 @@ def _verified(
 ) -> Report:
     """The report with every sequence in `done` read again."""
     again = [sequence for sequence in report.sequences if sequence.sequence in done]
-    facts = [fact for sequence in again for fact in sequence.facts]
-    with readers(connection, jobs, len(facts)) as connections:
-        reports = judged(connections, facts, timeouts)
+    reports = judged(connection, [fact for sequence in again for fact in sequence.facts], timeouts, jobs)
     verified = {report.sequence: replace(report, repair=done[report.sequence]) for report in reports}
     return replace(
         report, sequences=tuple(verified.get(sequence.sequence, sequence) for sequence in report.sequences)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from seqguard import pg, pipeline
+from seqguard.readers import readers
 from seqguard.script import sql_file
 
 if TYPE_CHECKING:
@@ -21,15 +22,33 @@ if TYPE_CHECKING:
 
 
 def read_batches(
-    connections: Sequence[Connection], batches: Iterable[Mapping[int, FedColumn]], timeouts: pg.Timeouts
+    connection: Connection, batches: Sequence[Mapping[int, FedColumn]], timeouts: pg.Timeouts, jobs: int = 1
 ) -> Iterator[list[Row] | None]:
     """For each batch of numbered fed columns its rows, None where it failed: read_one says why.
 
     A row is the column's number, its furthest value, and its sequence's last_value and is_called as
     PostgreSQL writes them, None when the sequence is gone. The next batches are sent before a batch has been
     received. Each is read in a transaction of its own, or in a subtransaction of the caller's, that is
-    rolled back. Raises psycopg.Error when a connection is lost.
+    rolled back. With jobs, the connection may be helped by others, and goes on alone when one is lost.
+    Raises psycopg.Error when it is lost itself.
     """
+    import psycopg
+
+    done = 0
+    try:
+        with readers(connection, jobs, sum(map(len, batches))) as connections:
+            for rows in _read_over(connections, batches, timeouts):
+                done += 1
+                yield rows
+    except psycopg.OperationalError:
+        if jobs == 1 or pg.is_lost(connection):
+            raise
+        yield from read_batches(connection, batches[done:], timeouts)
+
+
+def _read_over(
+    connections: Sequence[Connection], batches: Iterable[Mapping[int, FedColumn]], timeouts: pg.Timeouts
+) -> Iterator[list[Row] | None]:
     from psycopg.pq import ExecStatus
 
     first = connections[0]
@@ -46,14 +65,14 @@ def read_batches(
 
 @contextmanager
 def _brackets(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
-    """The statements that begin and end a batch.
+    """The statements that begin and end a batch; read-only, as the caller's session may be and others are not.
 
     Not one transaction for all with a savepoint each: what locks a sequence, locks it for the whole transaction.
     """
     from psycopg.pq import TransactionStatus
 
     if connection.info.transaction_status == TransactionStatus.IDLE:
-        yield b"BEGIN", b"ROLLBACK"
+        yield b"BEGIN READ ONLY", b"ROLLBACK"
         return
     with connection.transaction(force_rollback=True):
         yield b"SAVEPOINT seqguard_batch", b"ROLLBACK TO SAVEPOINT seqguard_batch"

@@ -111,6 +111,11 @@ class FedColumn(NamedTuple):
     guard_arguments: str | None = None
 
     @property
+    def is_temporary(self) -> bool:
+        """Whether the sequence or the table is of this session only."""
+        return self.sequence_schema.startswith("pg_temp_") or (self.table_schema or "").startswith("pg_temp_")
+
+    @property
     def definition(self) -> Definition:
         """The definition of the sequence."""
         return Definition(self.increment, self.minimum, self.maximum, self.cache, self.cycle)

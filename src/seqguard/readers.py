@@ -23,15 +23,15 @@ PATIENCE = 2
 def readers(connection: Connection, jobs: int, columns: int) -> Iterator[list[Connection]]:
     """The connection, and up to jobs - 1 more like it where so many columns are to be read, closed afterwards.
 
-    In a transaction it stays alone, because no other sees what that has changed. So it does where there is
-    no other to be had.
+    It stays alone in a transaction, whose changes no other sees, and without autocommit, where a transaction is
+    about to begin. So it does where there is no other to be had.
     """
     from psycopg.pq import TransactionStatus
 
-    idle = connection.info.transaction_status == TransactionStatus.IDLE
+    free = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
     with ExitStack() as stack:
         found = [connection]
-        for _ in range(min(jobs - 1, columns // MANY) if idle else 0):
+        for _ in range(min(jobs - 1, columns // MANY) if free else 0):
             if not (another := _another(connection)):
                 break
             found.append(stack.enter_context(closing(another)))
@@ -41,20 +41,24 @@ def readers(connection: Connection, jobs: int, columns: int) -> Iterator[list[Co
 def _another(connection: Connection) -> Connection | None:
     """A connection to the same server and database, as the same role and within the same limits."""
     import psycopg
-    from psycopg.conninfo import make_conninfo
 
-    here, info = pg.session(connection), connection.info
-    same = info.get_parameters() | {
-        "password": info.password,
-        "client_encoding": info.parameter_status("client_encoding"),
-        "connect_timeout": str(PATIENCE),
-    }
-    with suppress(psycopg.Error), ExitStack() as stack:
-        another = stack.enter_context(closing(psycopg.connect(make_conninfo("", **same), autocommit=True)))
+    with suppress(psycopg.Error, UnicodeError), ExitStack() as stack:
+        here = pg.session(connection)
+        another = stack.enter_context(closing(psycopg.connect(_conninfo(connection), autocommit=True)))
         if _answers(another) and pg.session(another) == here:
             stack.pop_all()
             return another
     return None
+
+
+def _conninfo(connection: Connection) -> str:
+    """Every parameter as it is, defaults too: the environment may have others."""
+    from psycopg.conninfo import make_conninfo
+
+    options = connection.pgconn.info
+    given = {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}
+    encoding = connection.info.parameter_status("client_encoding")
+    return make_conninfo("", **given | {"client_encoding": encoding, "connect_timeout": str(PATIENCE)})
 
 
 def _answers(connection: Connection) -> bool:

@@ -173,6 +173,6 @@ def test_a_superuser_who_checks_never_runs_a_table_owners_code(
         CREATE TABLE {role}.t (id serial); INSERT INTO {role}.t VALUES (1)""")
     (fact,) = pg.fed_columns(db, pg.Timeouts(), guards=True)
     user.execute(CHANGES[change].format(role=role))
-    ((_, reading),) = read([db], [fact], pg.Timeouts())
+    ((_, reading),) = read(db, [fact], pg.Timeouts())
     assert reading.problem
     assert one(db, "SELECT rolsuper FROM pg_roles WHERE rolname = %s", [role]) is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -76,11 +77,63 @@ def test_more_connections_verify_what_fix_did(wide: Connection) -> None:
     assert [sequence.next_value for sequence in report.sequences] == [5001, 5001]
 
 
-def test_what_one_cannot_read_is_read_by_the_caller_s(db: Connection, wide: Connection) -> None:
-    wide.execute("CREATE TEMPORARY TABLE mine (id serial); INSERT INTO mine VALUES (7)")
-    reports = {report.columns[0].table: report for report in seqguard.check(db, jobs=2).sequences}
-    (mine,) = (report for table, report in reports.items() if table.endswith(".mine"))
-    assert (mine.status, mine.furthest, len(reports)) == ("behind", 7, 3)
+def test_what_is_temporary_is_read_by_the_caller_s_alone(wide: Connection) -> None:
+    """On PostgreSQL 17 another session finds no rows in it, and no error either."""
+    columns = ", ".join(f"c{i} int DEFAULT nextval('aaa.first')" for i in range(150))  # more than a batch
+    wide.execute(f"CREATE SCHEMA aaa CREATE SEQUENCE first CREATE TABLE t ({columns})".encode())
+    wide.execute(
+        "CREATE SEQUENCE aaa.imported; CREATE TEMPORARY TABLE staged (id int DEFAULT nextval('aaa.imported'))"
+    )
+    wide.execute("CREATE TEMPORARY TABLE mine (id serial)")
+    wide.execute("INSERT INTO staged VALUES (7); INSERT INTO mine VALUES (7)")
+    behind = seqguard.check(wide, jobs=2).with_status("behind")
+    assert [report.columns[0].table.split(".")[1] for report in behind if report.furthest == 7] == [
+        "staged",
+        "mine",
+    ]
+
+
+def test_the_caller_s_goes_on_alone_when_another_is_lost(wide: Connection, connect: Connect) -> None:
+    observer = connect()
+    others = f"""
+        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend'
+          AND pid NOT IN (pg_backend_pid(), {wide.info.backend_pid})"""
+    lost: list[int] = []
+
+    def lose_another(_count: int) -> None:
+        if not lost:
+            lost.append(one(observer, others))
+
+    report = seqguard.check(wide, jobs=2, progress=lose_another)
+    assert lost == [1]
+    assert report == seqguard.check(wide)
+
+
+def test_the_caller_s_alone_being_lost_is_an_error(wide: Connection, connect: Connect) -> None:
+    observer = connect()
+
+    def lose_the_caller_s(_count: int) -> None:
+        observer.execute("SELECT pg_terminate_backend(%s)", [wide.info.backend_pid])
+
+    with pytest.raises(psycopg.OperationalError):
+        seqguard.check(wide, jobs=2, progress=lose_the_caller_s)
+
+
+def test_a_read_only_session_is_not_helped_by_one_that_writes(wide: Connection) -> None:
+    """Planning works out what is constant in an index: here it is a function that would move a sequence."""
+    wide.execute("""
+        CREATE SEQUENCE probe;
+        CREATE FUNCTION touch() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+        BEGIN
+            IF current_setting('probe.moves', true) = 'yes' THEN PERFORM nextval('public.probe'); END IF;
+            RETURN 1;
+        END $$;
+        CREATE INDEX ON a (touch()); CREATE INDEX ON b (touch())""")
+    wide.execute(f"ALTER DATABASE {wide.info.dbname} SET probe.moves = 'yes'".encode())
+    wide.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    seqguard.check(wide, jobs=2)
+    assert one(wide, "SELECT is_called FROM probe") is False
 
 
 @pytest.mark.parametrize(
@@ -117,6 +170,43 @@ def test_a_role_without_another_connection_reads_alone(db: Connection, dsn: str,
     db.execute(f"ALTER ROLE {role} CONNECTION LIMIT 1".encode())
     with psycopg.connect(dsn, user=role, autocommit=True) as connection:
         assert len(sessions(connection)) == 1
+
+
+def test_a_session_shows_times_as_it_likes(db: Connection, connect: Connect) -> None:
+    db.execute(f"ALTER DATABASE {db.info.dbname} SET datestyle = 'SQL, DMY'".encode())
+    assert len(sessions(connect())) == 2
+
+
+def test_a_role_that_may_not_ask_when_the_server_started_reads_alone(
+    db: Connection, dsn: str, role: str
+) -> None:
+    db.execute("REVOKE EXECUTE ON FUNCTION pg_postmaster_start_time() FROM PUBLIC")
+    with psycopg.connect(dsn, user=role, autocommit=True) as connection:
+        assert len(sessions(connection)) == 1
+
+
+def test_a_password_that_is_no_text_is_no_obstacle(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", os.fsdecode(b"caf\xe9"))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        assert len(sessions(connection)) == 1
+
+
+def test_the_environment_does_not_change_how_another_is_opened(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(dsn, autocommit=True, options="", port=5432) as connection:
+        monkeypatch.setenv("PGOPTIONS", "-c work_mem=7MB")
+        monkeypatch.setenv("PGPORT", "1")
+        with readers(connection, 2, MANY) as found:
+            assert len(found) == 2
+            assert len({one(reader, "SHOW work_mem") for reader in found}) == 1
+
+
+def test_a_connection_without_autocommit_reads_alone(wide: Connection, dsn: str) -> None:
+    report = seqguard.check(wide)
+    with psycopg.connect(dsn) as connection:
+        assert seqguard.fix(connection, report, jobs=2).in_sync
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
 
 
 @pytest.fixture(scope="module")

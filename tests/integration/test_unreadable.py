@@ -115,7 +115,7 @@ def test_a_policy_that_is_forced_on_the_owner_makes_a_sequence_unreadable(
 def test_a_policy_made_after_the_catalogs_were_read_hides_nothing(db: Connection, reader: Connection) -> None:
     facts = selected_columns(reader, seqguard.Selection(tables=("data.t",)), SHORT)
     db.execute("ALTER TABLE data.t ENABLE ROW LEVEL SECURITY")
-    ((_, reading),) = read([reader], facts, SHORT)
+    ((_, reading),) = read(reader, facts, SHORT)
     assert reading.problem == 'query would be affected by row-level security policy for table "t"'
 
 

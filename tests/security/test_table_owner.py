@@ -169,7 +169,7 @@ def test_another_table_in_a_schema_of_his_is_not_taken_for_ones_own(
         CREATE FUNCTION lair.become(lair.evil) RETURNS int LANGUAGE sql AS 'SELECT away.boom()';
         CREATE CAST (lair.evil AS int) WITH FUNCTION lair.become(lair.evil) AS IMPLICIT;
         CREATE TABLE lair.t (id lair.evil); INSERT INTO lair.t VALUES ('[1,2)'); CREATE SEQUENCE lair.t_id_seq""")
-    ((_, reading),) = read([db], facts, pg.Timeouts())
+    ((_, reading),) = read(db, facts, pg.Timeouts())
     assert not canary()
     assert reading.problem
 

@@ -162,6 +162,6 @@ class _Problems:
 
 def _moved(connection: pg.Connection, facts: Sequence[FedColumn], timeouts: pg.Timeouts) -> _Problems:
     """Move the sequences that are behind."""
-    reports = judged([connection], facts, timeouts)
+    reports = judged(connection, facts, timeouts)
     unread = {report.sequence: "; ".join(report.notes) for report in reports if report.status == "unreadable"}
     return _Problems(unread, carry_out(connection, plan(Report("", "", tuple(reports))), timeouts))
