@@ -5,6 +5,7 @@
 floor       a bare catalog query and the max() of every column, 100 to a statement: what the server has to do
 with states the same, and last_value and is_called of every sequence: the least that a verdict can be made of
 one by one  the same catalog query, then one statement a table that reads max, last_value and is_called
+judged one by one  check's catalog query and verdicts, with one statement a table
 check, fix  seqguard, in the same process, over two connections from 2,000 columns on; everything is behind
 check -j 1  the same over one
 

@@ -12,6 +12,7 @@ from check_works import (
     ALONE,
     CHECK,
     FLOOR,
+    JUDGED,
     ONE_BY_ONE,
     STATES,
     WORKS,
@@ -45,7 +46,7 @@ LARGE = 20_000
 TOGETHER = 500
 """Tables that are made, or written to, in one transaction."""
 ROUND_TRIP = 0.005
-QUICK_WORKS = (FLOOR, STATES, ONE_BY_ONE, ALONE, CHECK)
+QUICK_WORKS = (FLOOR, STATES, ONE_BY_ONE, JUDGED, ALONE, CHECK)
 
 
 @dataclass

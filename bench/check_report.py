@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from check_works import ALONE, CHECK, FIX, FLOOR, ONE_BY_ONE, STATES, WORKS
+from check_works import ALONE, CHECK, FIX, FLOOR, JUDGED, ONE_BY_ONE, STATES, WORKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from check_works import Figure
 
-COLUMNS = ("case", *(f"{name}, s" for name in WORKS), "check / floor", "-j 1 in CPU", "check / with states", "one by one / check", "fix / check",
+COLUMNS = ("case", *(f"{name}, s" for name in WORKS), "check / floor", "-j 1 in CPU", "check / with states", "one by one / check", "judged so / check", "fix / check",
            "round trips", "one by one's")  # fmt: skip
 PAIRS = (
     (CHECK, FLOOR, "wall"),
     (ALONE, FLOOR, "cpu"),
     (CHECK, STATES, "wall"),
     (ONE_BY_ONE, CHECK, "wall"),
+    (JUDGED, CHECK, "wall"),
     (FIX, CHECK, "wall"),
 )
 

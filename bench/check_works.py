@@ -14,20 +14,19 @@ import psycopg
 from psycopg import pq
 
 import seqguard
+from seqguard.catalog import selected_columns
 from seqguard.checking import BATCH
+from seqguard.model import Reading, State
+from seqguard.rules import report_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seqguard.model import SequenceReport
+
 Connection = psycopg.Connection[Any]
-FLOOR, STATES, ONE_BY_ONE, ALONE, CHECK, FIX = (
-    "floor",
-    "with states",
-    "one by one",
-    "check -j 1",
-    "check",
-    "fix",
-)
+FLOOR, STATES, ONE_BY_ONE, JUDGED = "floor", "with states", "one by one", "judged one by one"
+ALONE, CHECK, FIX = "check -j 1", "check", "fix"
 JOBS = 2
 """What check and fix take when nobody says otherwise."""
 
@@ -59,6 +58,18 @@ def one_by_one(connection: Connection) -> None:
         connection.execute(compared(*names)).fetchall()
 
 
+def judged_one_by_one(connection: Connection) -> list[SequenceReport]:
+    """What check finds, with its catalog query and its rules, but with one statement a table, and never ahead."""
+    reports = []
+    for fact in selected_columns(connection, seqguard.Selection(), seqguard.Timeouts()):
+        assert fact.table
+        assert fact.column
+        query = compared(fact.table, fact.column, fact.sequence)
+        for furthest, last_value, is_called in connection.execute(query.encode()):
+            reports.append(report_on((fact,), (Reading(furthest, State(last_value, is_called)),)))
+    return reports
+
+
 def in_batches(connection: Connection, queries: list[str]) -> None:
     for start in range(0, len(queries), BATCH):
         connection.execute(" UNION ALL ".join(queries[start : start + BATCH])).fetchall()
@@ -73,6 +84,7 @@ WORKS: dict[str, Callable[[Connection], object]] = {
     FLOOR: floor,
     STATES: with_states,
     ONE_BY_ONE: one_by_one,
+    JUDGED: judged_one_by_one,
     ALONE: seqguard.check,
     CHECK: partial(seqguard.check, jobs=JOBS),
     FIX: partial(seqguard.fix, jobs=JOBS),
