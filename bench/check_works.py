@@ -16,6 +16,7 @@ from psycopg import pq
 import seqguard
 from seqguard.catalog import selected_columns
 from seqguard.checking import BATCH
+from seqguard.cli.common import JOBS
 from seqguard.model import Reading, State
 from seqguard.rules import report_on
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 Connection = psycopg.Connection[Any]
 FLOOR, STATES, ONE_BY_ONE, JUDGED = "floor", "with states", "one by one", "judged one by one"
 ALONE, CHECK, FIX = "check -j 1", "check", "fix"
-JOBS = 2
-"""What check and fix take when nobody says otherwise."""
 
 BARE = """
 SELECT format('%I.%I', tn.nspname, t.relname), quote_ident(a.attname), format('%I.%I', sn.nspname, s.relname)

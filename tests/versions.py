@@ -28,7 +28,7 @@ PART = [
 ]  # fmt: skip
 ENDS = [
     "integration/test_dump_across_versions", "integration/test_guard_ddl", "integration/test_guard_life",
-    "integration/test_shapes", "integration/test_standby", "security/test_event_trigger",
+    "integration/test_readers", "integration/test_shapes", "integration/test_standby", "security/test_event_trigger",
     "security/test_inserter", "security/test_table_owner",
 ]  # fmt: skip
 """More of the part, on the oldest version and on the last before the newest."""

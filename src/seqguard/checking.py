@@ -43,8 +43,10 @@ def check(
 
     Writes nothing, so it runs on a standby and in a read-only transaction. A column that
     cannot be read makes its sequence `unreadable`; the others are judged all the same.
-    With `unattached`, sequences that feed no column are listed too. With `jobs`, thousands of columns
-    are read over so many connections, if `connection` is in autocommit mode: others are opened like it. `expect` is told how many columns there are to read, `progress` how many have been read.
+    With `unattached`, sequences that feed no column are listed too. With `jobs`, thousands of
+    columns are read over so many connections, if `connection` is in autocommit mode: others
+    are opened like it. `expect` is told how many columns there are to read, `progress` how
+    many have been read.
 
     Raises SeqguardError for a pattern that matches nothing, psycopg.Error when the
     connection is lost.
@@ -114,13 +116,17 @@ def read(
         advance(len(batch))
     for number in alone:
         if at:
-            at(f"{facts[number].table}.{facts[number].column}")
+            at(
+                f"{facts[number].table}.{facts[number].column}"
+                if facts[number].table
+                else facts[number].sequence
+            )
         yield number, _read_alone(connection, number, facts[number], timeouts)
         advance(1)
 
 
 def batches(facts: Sequence[FedColumn], numbers: Sequence[int]) -> tuple[list[list[int]], list[int]]:
-    """Split row numbers into batches; large tables without an index and temporary ones are to be read on their own.
+    """Split row numbers into batches; what is large without an index, or temporary, is to be read on its own.
 
     What is temporary no other connection can read, and PostgreSQL 17 does not even say so: it finds no rows.
     """

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from seqguard.demo.server import Server
 
 WIDE = 1_000
-OWN_SESSIONS = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'seqguard' AND wait_event_type = 'Lock'"""
+OWN = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'seqguard'"
+WAITS = f"SELECT bool_or(wait_event_type = 'Lock') {OWN}"
 
 
 def sessions(connection: Connection, jobs: int = 2, columns: int = MANY) -> set[int]:
@@ -85,12 +84,11 @@ def test_what_is_temporary_is_read_by_the_caller_s_alone(wide: Connection) -> No
         "CREATE SEQUENCE aaa.imported; CREATE TEMPORARY TABLE staged (id int DEFAULT nextval('aaa.imported'))"
     )
     wide.execute("CREATE TEMPORARY TABLE mine (id serial)")
-    wide.execute("INSERT INTO staged VALUES (7); INSERT INTO mine VALUES (7)")
-    behind = seqguard.check(wide, jobs=2).with_status("behind")
-    assert [report.columns[0].table.split(".")[1] for report in behind if report.furthest == 7] == [
-        "staged",
-        "mine",
-    ]
+    wide.execute("INSERT INTO staged VALUES (7); INSERT INTO mine VALUES (7); CREATE TEMPORARY SEQUENCE lone")
+    found = seqguard.check(wide, jobs=2, unattached=True).sequences
+    ends = {report.sequence.split(".")[1]: (report.status, report.furthest) for report in found}
+    assert ends["imported"] == ends["mine_id_seq"] == ("behind", 7)
+    assert ends["lone"] == ("ok", None)
 
 
 def test_the_caller_s_goes_on_alone_when_another_is_lost(wide: Connection, connect: Connect) -> None:
@@ -137,17 +135,20 @@ def test_a_read_only_session_is_not_helped_by_one_that_writes(wide: Connection) 
 
 
 @pytest.mark.parametrize(
-    ("command", "options", "count"), [("check", [], 2), ("check", ["-j", "1"], 1), ("fix", [], 2)]
+    ("command", "options", "count", "code"),
+    [("check", [], 2, 1), ("check", ["-j", "1"], 1, 1), ("fix", [], 2, 0), ("fix", ["-j", "1"], 1, 0)],
 )
 def test_the_commands_read_over_two_unless_told_otherwise(
-    wide: Connection, dsn: str, connect: Connect, command: str, options: list[str], count: int
+    wide: Connection, dsn: str, connect: Connect, command: str, options: list[str], count: int, code: int
 ) -> None:
+    """Whoever waits for the first table has opened all the connections that there will be."""
     holder = connect()
     holder.execute("BEGIN; LOCK TABLE a, b")
     with started(command, dsn, "--lock-timeout", "1min", *options) as process:
-        eventually(wide, OWN_SESSIONS, count)
+        eventually(wide, WAITS, expected=True)
+        assert one(wide, f"SELECT count(*) {OWN}") == count
         holder.execute("ROLLBACK")
-        process.wait(60)
+        assert process.wait(60) == code
 
 
 def test_a_caller_s_transaction_reads_alone(wide: Connection) -> None:

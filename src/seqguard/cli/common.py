@@ -155,11 +155,12 @@ def timed(lock: str = "1s", statement: str = "0") -> Callable[[Command], Command
     return decorate
 
 
+JOBS = 2
 jobs_option = click.option(
     "-j",
     "--jobs",
     type=click.IntRange(1),
-    default=2,
+    default=JOBS,
     show_default=True,
     help="Read over so many connections where there are thousands of columns.",
 )
